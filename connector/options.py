@@ -1,0 +1,107 @@
+"""What every store and every CRM in a client's file has in common. Adapters add their own keys to these."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from connector.durations import Duration
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", examples=["acme-shop"])]
+IDENTIFIER_HINT = "letters, digits and -"
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors, values are frozen, and a `repr` never shows a secret (they are SecretStr)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name certainly means this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{value!r} is not a web address; write it with https://")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("a web address here holds no user, password, ? or #")
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+
+
+class _Connection(Strict):
+    base_url: Url | None = Field(None, description="Another origin to send the requests to: a proxy or a test server.")
+    allow_insecure: bool = Field(False, description="Allow plain http to an address that is not this machine.")
+    requests_per_second: float | None = Field(
+        None, gt=0, description="Fewer requests than the vendor allows, where other tools share the account."
+    )
+
+    def endpoint(self) -> str:
+        """The origin (and path prefix) that the vendor's own path is appended to."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _refuse_plain_http(self) -> _Connection:
+        for url in (self.base_url, getattr(self, "url", None)):
+            if not url or self.allow_insecure:
+                continue
+            parts = urlsplit(url)
+            if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+                raise ValueError(f"{url} is plain http: use https, or set allow_insecure: true if you must")
+        return self
+
+
+class StoreOptions(_Connection):
+    """The keys that every store has."""
+
+    id: Identifier
+    platform: str
+    poll_every: Duration = Field(timedelta(minutes=1), ge=timedelta(seconds=10), le=timedelta(hours=6))
+
+
+class When(Strict):
+    """Which leads a CRM or a step wants. A lead passes when every given line matches."""
+
+    stores: tuple[str, ...] = ()
+    products: tuple[str, ...] = Field((), description="Product ids, SKUs or titles (any letter case).")
+    locales: tuple[str, ...] = Field((), description="Such as de or de-AT.")
+    countries: tuple[str, ...] = Field((), description="ISO codes, or EU, EEA, UK.")
+    min_total: Decimal | None = Field(None, ge=0, description="In the shopper's own currency.")
+
+
+class OnRecovered(Strict):
+    """What else to do in the CRM when the shopper bought."""
+
+    add_tags: tuple[str, ...] = ()
+
+
+class CrmOptions(_Connection):
+    """The keys that every CRM has. `campaign` is the adapter's own."""
+
+    id: Identifier
+    adapter: str
+    tags: tuple[str, ...] = Field((), description="Tags put on at enrolment and always taken off again.")
+    fields: dict[str, str] = Field(
+        default_factory=dict, description="The CRM's field names, each with a template such as {{ product_name }}."
+    )
+    campaign: Any = None
+    subscribe: Literal["opted_in", "eligible"] = Field(
+        "opted_in", description="Which new contacts may be subscribed; an existing contact's status is never changed."
+    )
+    when: When = When()
+    on_recovered: OnRecovered = OnRecovered()

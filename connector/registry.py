@@ -1,0 +1,153 @@
+"""What a platform or CRM adapter must look like, and the two lists that they put themselves on.
+
+An adapter is one file in `platforms/` or `crm/`: a class under `@platform` or `@crm`. Importing the package loads
+every file in it, so nothing else is edited to add one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from connector.errors import WinbackError
+from connector.http import Door, Rate
+from connector.model import Checkout, Enrolment, Health, Order, Page, Receipt, Withdrawal
+from connector.options import CrmOptions, StoreOptions
+
+__all__ = [
+    "CRMS",
+    "PLATFORMS",
+    "Cap",
+    "Crm",
+    "CrmOptions",
+    "Platform",
+    "StoreOptions",
+    "crm",
+    "load",
+    "options_by_name",
+    "platform",
+]
+
+
+class Cap(StrEnum):
+    """What an adapter can do. Asking for one that is missing fails in `check`."""
+
+    # platforms
+    CHECKOUTS = "checkouts"
+    ORDERS = "orders"
+    CONSENT = "consent"  # reads marketing consent with the checkout
+    RECOVERY_URL = "recovery_url"  # a link that restores the cart the next day
+    # CRMs
+    TAGS = "tags"
+    FIELDS = "fields"  # creates and sets custom fields
+    CAMPAIGN = "campaign"  # puts a contact into a journey, automation or flow
+    NATIVE_CART = "native_cart"  # writes the CRM's own abandoned cart
+    MAILS_NON_SUBSCRIBERS = "mails_non_subscribers"
+    EXIT = "exit"  # can really take a contact out of a running automation
+    EXACTLY_ONCE = "exactly_once"  # asks or de-duplicates after a lost answer
+    DELETE = "delete"
+    BULK = "bulk"
+
+
+class Platform(Protocol):
+    """A store platform. `checkouts` and `orders` yield pages oldest change first, and raise the three errors."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    capabilities: ClassVar[frozenset[Cap]]
+    rate: ClassVar[Rate]
+    Options: ClassVar[type[StoreOptions]]
+
+    def __init__(self, options: Any, door: Door) -> None: ...
+
+    def check(self) -> Health: ...
+
+    def checkouts(self, cursor: str | None, since: datetime) -> Iterator[Page[Checkout]]:
+        """Checkouts changed after `cursor` (from an earlier page), or after `since` where there is no cursor yet."""
+        ...
+
+    def orders(self, cursor: str | None, since: datetime) -> Iterator[Page[Order]]:
+        """Orders in every status, likewise. Coming to the end means that the read *finished* (R4)."""
+        ...
+
+
+class Crm(Protocol):
+    """A CRM or e-mail service.
+
+    `enrol` must be safe to repeat with the same key: `Enrolment.repeated` says that an earlier answer was lost.
+    `enrol_many` (Cap.BULK) answers in the order asked, an error in place of the receipt for each one that failed.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    capabilities: ClassVar[frozenset[Cap]]
+    rate: ClassVar[Rate]
+    batch: ClassVar[int]  # how many enrolments `enrol_many` takes at once; 1 without Cap.BULK
+    exit_condition: ClassVar[str]  # what the owner must set in the CRM so that buyers leave, in their words
+    repeats: ClassVar[str]  # where a lost answer may repeat an effect, in the owner's words; "" where it never does
+    Options: ClassVar[type[CrmOptions]]
+
+    def __init__(self, options: Any, door: Door) -> None: ...
+
+    def check(self) -> Health: ...
+
+    def prepare(self, fields: Sequence[str], tags: Sequence[str]) -> None:
+        """Creates the custom fields (and tags, where they must exist first) that are missing."""
+        ...
+
+    def enrol(self, enrolment: Enrolment) -> Receipt: ...
+
+    def enrol_many(self, enrolments: Sequence[Enrolment]) -> Sequence[Receipt | WinbackError]: ...
+
+    def refresh(self, enrolment: Enrolment) -> Receipt:
+        """R6: newer fields for a contact already enrolled; triggers nothing."""
+        ...
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """R7: lets the shopper go. A contact that is not there (any more) is success."""
+        ...
+
+    def forget(self, email: str, *, permanently: bool) -> None:
+        """Erases the contact: archived or deleted, for ever only if `permanently`. Absent is success."""
+        ...
+
+
+P = TypeVar("P", bound=type[Platform])
+C = TypeVar("C", bound=type[Crm])
+
+PLATFORMS: dict[str, type[Platform]] = {}
+CRMS: dict[str, type[Crm]] = {}
+
+
+def platform(cls: P) -> P:
+    """Class decorator: puts a store platform on the list."""
+    PLATFORMS[cls.name] = cls
+    return cls
+
+
+def crm(cls: C) -> C:
+    """Class decorator: puts a CRM on the list."""
+    CRMS[cls.name] = cls
+    return cls
+
+
+def load() -> None:
+    """Imports every file in `platforms/` and `crm/`, which puts the adapters on the lists."""
+    for package_name in ("platforms", "crm"):
+        package = importlib.import_module(package_name)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.ispkg:
+                importlib.import_module(f"{package_name}.{module.name}")
+
+
+def options_by_name() -> tuple[Mapping[str, type[StoreOptions]], Mapping[str, type[CrmOptions]]]:
+    """The option models of every adapter, for the configuration and its JSON Schema."""
+    load()
+    return (
+        {name: cls.Options for name, cls in PLATFORMS.items()},
+        {name: cls.Options for name, cls in CRMS.items()},
+    )
