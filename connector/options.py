@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connector.durations import Duration
+from connector.http import Rate
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", examples=["acme-shop"])]
 IDENTIFIER_HINT = "letters, digits and -"
@@ -48,12 +50,19 @@ class _Connection(Strict):
     base_url: Url | None = Field(None, description="Another origin to send the requests to: a proxy or a test server.")
     allow_insecure: bool = Field(False, description="Allow plain http to an address that is not this machine.")
     requests_per_second: float | None = Field(
-        None, gt=0, description="Fewer requests than the vendor allows, where other tools share the account."
+        None, gt=0, description="Another limit than the vendor's usual one: lower where other tools share the account."
     )
 
-    def endpoint(self) -> str:
-        """The origin (and path prefix) that the vendor's own path is appended to."""
-        raise NotImplementedError
+    def limit(self, rate: Rate) -> Rate:
+        """The vendor's rate, or the owner's lower one."""
+        if self.requests_per_second is None:
+            return rate
+        return replace(rate, per_second=self.requests_per_second, burst=max(1, int(self.requests_per_second)))
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for redaction."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
     @model_validator(mode="after")
     def _refuse_plain_http(self) -> _Connection:

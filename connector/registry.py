@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from connector.errors import WinbackError
-from connector.http import Door, Rate
+from connector.http import Http, Rate
 from connector.model import Checkout, Enrolment, Health, Order, Page, Receipt, Withdrawal
 from connector.options import CrmOptions, StoreOptions
 
@@ -62,7 +62,9 @@ class Platform(Protocol):
     rate: ClassVar[Rate]
     Options: ClassVar[type[StoreOptions]]
 
-    def __init__(self, options: Any, door: Door) -> None: ...
+    def __init__(self, options: Any, http: Http) -> None:
+        """Opens its own door, `http.door(options.base_url or …, rate=options.limit(self.rate), …)`; sends nothing yet."""
+        ...
 
     def check(self) -> Health: ...
 
@@ -91,7 +93,9 @@ class Crm(Protocol):
     repeats: ClassVar[str]  # where a lost answer may repeat an effect, in the owner's words; "" where it never does
     Options: ClassVar[type[CrmOptions]]
 
-    def __init__(self, options: Any, door: Door) -> None: ...
+    def __init__(self, options: Any, http: Http) -> None:
+        """Opens its own door, `http.door(options.base_url or …, rate=options.limit(self.rate), …)`; sends nothing yet."""
+        ...
 
     def check(self) -> Health: ...
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from connector.model import ConsentState
 
 Clock = Callable[[], datetime]
 
@@ -131,6 +133,72 @@ class Server:
             return self.handler(request)
         except Exception as error:  # a sandbox that breaks must say so loudly, in the answer too
             return Reply(500, {"sandbox_error": f"{type(error).__name__}: {error}"})
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that a shopper would notice, or that would stop them from noticing more.
+
+    `what` is "enrolled" (a campaign, flow or native-cart e-mail really started for them), "refreshed" or "withdrawn".
+    """
+
+    at: datetime
+    email: str
+    what: str
+    detail: str = ""
+
+
+class StoreSandbox(Protocol):
+    """A pretend store with shoppers to order about. Ids are the store's own."""
+
+    server: Server
+
+    def options(self) -> dict[str, Any]:
+        """The keys of a store in a client's file, but for `id`, that reach this sandbox."""
+        ...
+
+    def abandon(self, email: str, *, consent: ConsentState = ..., title: str = ..., quantity: int = ...) -> str:
+        """A shopper fills a checkout, leaves, and its id is returned."""
+        ...
+
+    def touch(self, checkout_id: str, *, email: str | None = None, quantity: int | None = None) -> None:
+        """The shopper is back at that checkout: other quantity, corrected address, or just a look."""
+        ...
+
+    def buy(self, *, checkout_id: str | None = None, email: str | None = None) -> str:
+        """The shopper completes that checkout, or buys afresh under that address; the order's id is returned."""
+        ...
+
+    def cancel(self, order_id: str) -> None:
+        """The shop cancels an order."""
+        ...
+
+
+class CrmSandbox(Protocol):
+    """A pretend CRM account. `effects` is what a shopper would have noticed, in order."""
+
+    server: Server
+    effects: list[Effect]
+
+    def options(self) -> dict[str, Any]:
+        """The keys of a CRM in a client's file, but for `id`, that reach this sandbox (with a campaign that exists)."""
+        ...
+
+    def unsubscribe(self, email: str) -> None:
+        """The contact unsubscribes from marketing."""
+        ...
+
+    def status(self, email: str) -> str:
+        """The contact's marketing status in the CRM's own word, "" where there is no such contact."""
+        ...
+
+    def fields(self, email: str) -> dict[str, str]:
+        """The contact's custom fields by the names used in the configuration."""
+        ...
+
+    def tags(self, email: str) -> set[str]:
+        """The tags that the contact carries now (list names or properties where the CRM has no tags)."""
+        ...
 
 
 class _QuietServer(ThreadingHTTPServer):
