@@ -63,7 +63,7 @@ class Platform(Protocol):
     Options: ClassVar[type[StoreOptions]]
 
     def __init__(self, options: Any, http: Http) -> None:
-        """Opens its own door, `http.door(options.base_url or …, rate=options.limit(self.rate), …)`; sends nothing yet."""
+        """Opens its own door: `http.door(…, rate=options.limit(self.rate), …)`. Sends nothing yet."""
         ...
 
     def check(self) -> Health: ...
@@ -94,7 +94,7 @@ class Crm(Protocol):
     Options: ClassVar[type[CrmOptions]]
 
     def __init__(self, options: Any, http: Http) -> None:
-        """Opens its own door, `http.door(options.base_url or …, rate=options.limit(self.rate), …)`; sends nothing yet."""
+        """Opens its own door: `http.door(…, rate=options.limit(self.rate), …)`. Sends nothing yet."""
         ...
 
     def check(self) -> Health: ...
