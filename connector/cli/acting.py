@@ -1,0 +1,26 @@
+"""Commands that change something by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from connector.cli.opening import engine, one_client, some_clients
+from connector.cli.show import say
+from connector.engine.context import Client, Context
+
+Deed = Callable[[ModuleType, Context, Client], str]
+
+
+def act(config: Path, client: str | None, deed: Deed, *, every: bool = False) -> None:
+    """Does it for one client (or for every one, unless --client names one), and says what was done."""
+    from connector.engine import hand
+    from connector.engine.setup import ensure_accounts
+
+    with engine(config) as (ctx, _):
+        ensure_accounts(ctx)
+        chosen = some_clients(ctx, client) if every else [one_client(ctx, client)]
+        for one in chosen:
+            said = deed(hand, ctx, one)
+            say(f"{one.id}: {said}" if len(chosen) > 1 else said)

@@ -1,0 +1,161 @@
+"""`winback run` and `winback sync`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from connector.cli.opening import clients_of, engine, read_configuration
+from connector.cli.show import as_table, say
+from connector.config import ConfigProblems, Loaded, changed
+from connector.engine.context import Client, Context, log
+
+if TYPE_CHECKING:
+    from connector.engine.daemon import Daemon
+    from connector.web import Running
+
+LATE = 60.0  # seconds after which a loop that did not run makes the health page say so
+
+
+def run_daemon(config: Path) -> int:
+    """The daemon, until SIGTERM or SIGINT."""
+    from connector.engine.daemon import Daemon
+
+    stop = threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        log.info("%s: finishing what is in flight", signal.Signals(number).name)
+        stop.set()
+
+    with engine(config) as (ctx, loaded):
+        daemon = Daemon(ctx, reload=Reload(config, loaded))
+        daemon.start()
+        web = None
+        try:
+            web = _serve(ctx, daemon)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, on_signal)
+            log.info("winback is running: %d client(s), database %s", len(ctx.clients), ctx.db.name)
+            stop.wait()
+        finally:
+            finished = daemon.stop()
+            if web is not None:
+                web.close()
+            log.info(
+                "stopped" if finished else "stopped; what was still in flight is looked at again at the next start"
+            )
+    if not finished:
+        os._exit(0)  # a thread that waits for a dead server must not hold the container: its work is in the outbox
+    return 0
+
+
+def _serve(ctx: Context, daemon: Daemon) -> Running:
+    """Health, metrics and short links, on the configured address."""
+    from connector import metrics, web
+    from connector.engine import links, view
+
+    numbers = metrics.Metrics()
+    ctx.http.observers.append(numbers.observe)
+    ctx.numbers = numbers
+    started = time.monotonic()
+
+    def health() -> dict[str, web.Loop]:
+        leads, waiting = view.counts(ctx)
+        numbers.leads(leads)
+        numbers.waiting(waiting)
+        return {"tick": web.Loop(time.monotonic() - daemon.ran.get("tick", started), LATE)}
+
+    def resolve(token: str) -> str | None:
+        url = links.resolve(ctx, token)
+        numbers.clicked(url is not None)
+        return url
+
+    password = ctx.settings.http.password.get_secret_value() if ctx.settings.http.password else ""
+    state = web.State(
+        health=health,
+        registry=numbers.registry,
+        resolve=resolve,
+        front=lambda: links.front(ctx),
+        username=ctx.settings.http.username,
+        password=password,
+    )
+    return web.serve(web.create_app(state), ctx.settings.http.listen, password=password)
+
+
+class Reload:
+    """Reads the files again when they changed. A bad change is refused with its errors, and the old one stays."""
+
+    def __init__(self, config: Path, loaded: Loaded, every: float = 2.0) -> None:
+        self._config, self._every = config, every
+        self._known: Loaded | ConfigProblems = loaded
+        self._looked = time.monotonic()
+
+    def __call__(self) -> dict[str, Client] | None:
+        """The new clients, or None where there is nothing new."""
+        if time.monotonic() - self._looked < self._every:
+            return None
+        self._looked = time.monotonic()
+        if not changed(self._known):
+            return None
+        try:
+            loaded = read_configuration(self._config)
+        except ConfigProblems as problems:
+            self._known = problems
+            log.error("the changed configuration is refused, the old one stays in force:\n%s", problems)
+            return None
+        self._known = loaded
+        return clients_of(loaded)
+
+
+def run_sync(config: Path, *, dry_run: bool) -> int:
+    """One pass. 0 all well, 1 a store or CRM failed (named on stderr)."""
+    if dry_run:
+        return _dry_run(config)
+    from connector.engine.accounts import Accounts
+    from connector.engine.deliver import recover
+    from connector.engine.setup import apply_configuration
+    from connector.engine.sync import sync
+
+    with engine(config) as (ctx, _):
+        ctx.db.lock()
+        recover(ctx)
+        apply_configuration(ctx)
+        report = sync(ctx, Accounts(ctx))
+    checkouts = sum(polled.checkouts for polled in report.polled.values())
+    leads = sum(polled.leads for polled in report.polled.values())
+    say(f"{checkouts} new or changed checkouts read, {leads} new leads, {report.delivered} deliveries made")
+    for name, error in report.errors.items():
+        log.error("%s: %s", name, error)
+    return 1 if report.errors else 0
+
+
+def _dry_run(config: Path) -> int:
+    """The same pass on a copy of the database, without deliveries: lists who would be enrolled."""
+    from connector.db import copy_into
+    from connector.engine.accounts import Accounts
+    from connector.engine.setup import apply_configuration
+    from connector.engine.sync import sync
+    from connector.engine.view import would_enrol
+
+    loaded = read_configuration(config)
+    folder = tempfile.mkdtemp(prefix="winback-dry-run-")
+    try:
+        scratch = f"sqlite:///{folder}/copy.db"
+        copy_into(loaded.settings.database_url.get_secret_value(), scratch)
+        with engine(config, database_url=scratch) as (ctx, _):
+            apply_configuration(ctx)
+            report = sync(ctx, Accounts(ctx), deliver=False)
+            rows = [row for client in ctx.clients.values() for row in would_enrol(ctx, client)]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    as_table(rows, ("client", "store", "email", "crm", "step", "due_at"), "nobody would be enrolled now")
+    for name, error in report.errors.items():
+        log.error("%s: %s", name, error)
+    return 1 if report.errors else 0

@@ -1,0 +1,262 @@
+"""The database: SQLite beside the daemon, or PostgreSQL. Opening it upgrades it; one daemon at a time works on it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlmodel import SQLModel
+
+from connector import tables
+from connector.errors import ConfigError
+
+HEAD = "0001"  # the newest migration; compared before Alembic is imported at all
+ADVISORY_LOCK = 7_146_230_317  # any number that no other program takes
+
+
+def table(model: type[SQLModel]) -> Table:
+    """The SQLAlchemy table behind a model."""
+    found: Table = model.__table__  # type: ignore[attr-defined]
+    return found
+
+
+class Database:
+    """Connections to one database. `write` is serialised within the process: SQLite has one writer anyway."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
+            _prepare_folder(Path(str(self.url.database)))
+        self.engine = _engine(self.url, self.is_sqlite)
+        self._writing = threading.RLock()
+        self._lock_file: IO[str] | None = None
+        self._lock_connection: Connection | None = None
+        self.hash_key = b""
+
+    def open(self) -> Database:
+        """Creates or upgrades the tables. Raises ConfigError where the database cannot be used."""
+        try:
+            with self.engine.connect() as connection:
+                version = _version(connection)
+            if version != HEAD:
+                self._upgrade()
+            self.hash_key = self._hash_key()
+        except SQLAlchemyError as error:
+            raise ConfigError(f"the database {self.name} cannot be used: {_words(error)}") from None
+        return self
+
+    @property
+    def name(self) -> str:
+        """The database as messages call it: without its password."""
+        return str(self.url.database) if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes. Committed at the end, rolled back by any exception."""
+        with self._writing, self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            with connection.begin() if not self.is_sqlite else _sqlite_transaction(connection):
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read with: one consistent snapshot."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    def upsert(
+        self,
+        connection: Connection,
+        model: type[SQLModel],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        keep: Sequence[str] = (),
+    ) -> None:
+        """`insert … on conflict` by primary key; columns in `keep` stay as they are on rows that exist."""
+        if not rows:
+            return
+        target = table(model)
+        insert = (sqlite.insert if self.is_sqlite else postgresql.insert)(target)
+        primary = [column.name for column in target.primary_key]
+        changed = {name: insert.excluded[name] for name in rows[0] if name not in primary and name not in keep}
+        if changed:
+            statement = insert.on_conflict_do_update(index_elements=primary, set_=changed)
+        else:
+            statement = insert.on_conflict_do_nothing(index_elements=primary)
+        connection.execute(statement, [dict(row) for row in rows])
+
+    def insert_new(self, connection: Connection, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Inserts what is not there yet, by any unique key."""
+        if rows:
+            insert = (sqlite.insert if self.is_sqlite else postgresql.insert)(table(model))
+            connection.execute(insert.on_conflict_do_nothing(), [dict(row) for row in rows])
+
+    def lock(self) -> None:
+        """Makes this process the only one that polls and delivers. Raises ConfigError where another one does.
+
+        The lock goes with the process, also after `kill -9`: a file lock beside SQLite, an advisory lock in PostgreSQL.
+        """
+        taken = f"another winback already works on {self.name}; stop it first, or give this one another database_url"
+        if not self.is_sqlite:
+            self._lock_connection = self.engine.connect()
+            got = self._lock_connection.execute(
+                text("select pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}
+            ).scalar()
+            self._lock_connection.commit()
+            if not got:
+                self._lock_connection.close()
+                raise ConfigError(taken)
+        elif self.url.database not in (None, "", ":memory:"):
+            self._lock_file = open(f"{self.url.database}.lock", "a", encoding="ascii")  # noqa: SIM115
+            try:
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self._lock_file.close()
+                raise ConfigError(taken) from None
+
+    def compact(self) -> None:
+        """After an erasure: moves the write-ahead log into the database, so that no old page keeps what was erased."""
+        if self.is_sqlite:
+            with self._writing, self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Releases the lock and closes every connection."""
+        if self._lock_connection is not None:
+            self._lock_connection.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
+        self.engine.dispose()
+
+    def _upgrade(self) -> None:
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._writing, self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK + 1})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+
+    def _hash_key(self) -> bytes:
+        with self.write() as connection:
+            self.insert_new(connection, tables.Setting, [{"name": "hash_key", "value": secrets.token_hex(32)}])
+            settings = table(tables.Setting)
+            value = connection.execute(select(settings.c.value).where(settings.c.name == "hash_key")).scalar_one()
+        return bytes.fromhex(str(value))
+
+
+def copy_into(source_url: str, target_url: str) -> None:
+    """Copies every table into a fresh SQLite database, without changing the source: what a dry run works on."""
+    target = Database(target_url).open()
+    url = _parse(source_url)
+    is_sqlite = url.get_backend_name() == "sqlite"
+    try:
+        if is_sqlite and not Path(str(url.database)).exists():
+            return
+        source = Database(source_url)
+        if not is_sqlite:
+            source.open()
+        with source.read() as reading, target.write() as writing:
+            if _version(reading) != HEAD:
+                raise ConfigError(
+                    f"the database {source.name} is of another version; start the daemon once to upgrade it"
+                )
+            for each in SQLModel.metadata.sorted_tables:
+                writing.execute(each.delete())
+                for rows in reading.execute(select(each)).partitions(1000):
+                    writing.execute(each.insert(), [dict(row._mapping) for row in rows])
+        source.close()
+    finally:
+        target.close()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            "database_url is not a database address; write sqlite:///data/winback.db or postgresql://…"
+        ) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigError(f"database_url: {parsed.get_backend_name()} is not supported; use sqlite or postgresql")
+    return parsed
+
+
+def _prepare_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT, 0o600))  # addresses are in it: the owner's eyes only
+    except OSError as error:
+        raise ConfigError(f"the database folder {path.parent} cannot be written: {error.strerror}") from None
+
+
+def _engine(url: URL, is_sqlite: bool) -> Engine:
+    try:
+        if not is_sqlite:
+            return create_engine(url, pool_size=8, max_overflow=56, pool_pre_ping=True)
+        engine = create_engine(
+            url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=56
+        )
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise ConfigError("PostgreSQL needs the extra package: pip install 'winback[postgres]'") from None
+    event.listen(engine, "connect", _sqlite_pragmas)
+    return engine
+
+
+def _sqlite_pragmas(connection: Any, _: Any) -> None:
+    connection.isolation_level = (
+        None  # we begin transactions ourselves: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
+    )
+    connection.execute("PRAGMA journal_mode=WAL")
+    # FULL: a commit is on the disk before anything is sent on its strength, also when the power fails.
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # erased means erased, in free pages too
+
+
+@contextmanager
+def _sqlite_transaction(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    value = connection.exec_driver_sql("select version_num from alembic_version").scalar()
+    return None if value is None else str(value)
+
+
+def _words(error: SQLAlchemyError) -> str:
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split())[:200]

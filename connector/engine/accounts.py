@@ -1,0 +1,79 @@
+"""Opened adapters. An account is checked once when it is opened, and must be the one that its id is pinned to."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import select, update
+
+from connector import registry, tables
+from connector.db import table
+from connector.engine.context import Client, Context
+from connector.errors import ConfigError
+from connector.model import Health
+from connector.options import CrmOptions, StoreOptions
+
+STORES = table(tables.Store)
+CRMS = table(tables.Crm)
+
+
+class Accounts:
+    """The adapters of the running configuration, opened when they are first needed."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._open: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+        self._locks: dict[tuple[str, str, str], threading.Lock] = defaultdict(threading.Lock)
+
+    def store(self, client: Client, options: StoreOptions) -> registry.Platform:
+        """The store's adapter. Raises ConfigError or TransientError where it cannot be opened."""
+        key = ("store", client.id, options.id)
+        with self._locks[key]:
+            known = self._open.get(key)
+            if known and known[0] == options:
+                return known[1]  # type: ignore[no-any-return]
+            adapter = registry.PLATFORMS[options.platform](options, self._ctx.http)
+            self._pin("store", client.id, options.id, adapter.check())
+            self._open[key] = (options, adapter)
+            return adapter
+
+    def crm(self, client: Client, options: CrmOptions) -> registry.Crm:
+        """The CRM's adapter, with its fields and tags made. Raises like `store`."""
+        key = ("crm", client.id, options.id)
+        with self._locks[key]:
+            known = self._open.get(key)
+            if known and known[0] == options:
+                return known[1]  # type: ignore[no-any-return]
+            adapter = registry.CRMS[options.adapter](options, self._ctx.http)
+            self._pin("crm", client.id, options.id, adapter.check())
+            adapter.prepare(sorted(fields_of(client, options)), sorted(tags_of(client, options)))
+            self._open[key] = (options, adapter)
+            return adapter
+
+    def close(self, kind: str, client: str, account: str) -> None:
+        """Forgets an adapter, so that its account is checked again."""
+        self._open.pop((kind, client, account), None)
+
+    def _pin(self, kind: str, client: str, account: str, health: Health) -> None:
+        rows = STORES if kind == "store" else CRMS
+        here = (rows.c.client == client, rows.c.id == account)
+        with self._ctx.db.write() as connection:
+            pinned = connection.execute(select(rows.c.identity).where(*here)).scalar()
+            if pinned is not None and pinned != health.identity.id:
+                raise ConfigError(
+                    f"{account} now answers as the account {health.identity.id!r}, but it has been {pinned!r} so far. "
+                    f"Put the former key or address back; if you mean the change, run `winback adopt -c PATH {account}`"
+                )
+            connection.execute(update(rows).where(*here).values(identity=health.identity.id, name=health.identity.name))
+
+
+def fields_of(client: Client, crm: CrmOptions) -> set[str]:
+    """Every field that any step sets in this CRM."""
+    return set(crm.fields).union(*(step.fields for _, step in client.steps_for(crm.id)))
+
+
+def tags_of(client: Client, crm: CrmOptions) -> set[str]:
+    """Every tag that any step puts on in this CRM."""
+    return set(crm.tags).union(*(step.tags for _, step in client.steps_for(crm.id)), crm.on_recovered.add_tags)

@@ -1,0 +1,156 @@
+"""The daemon: one tick a second over the due-queue in the database; the work itself on threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor as TickExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import func, or_, select
+
+from connector import registry, tables
+from connector.db import table
+from connector.engine.accounts import Accounts
+from connector.engine.context import Client, Context, log
+from connector.engine.deliver import Outbox, recover, work
+from connector.engine.poll import Polled, poll_store
+from connector.engine.retention import expire_leads, purge
+from connector.engine.setup import apply_configuration
+
+STORES = table(tables.Store)
+DELIVERIES = table(tables.Delivery)
+POLLERS = 32
+DELIVERERS = 32
+WORKERS = 4  # at most for one CRM account; its own limit on connections may be lower
+PURGE_EVERY = timedelta(hours=1)
+GRACE = 10.0  # seconds that a stop waits for what is in flight
+
+
+class Daemon:
+    """Runs until `stop`. What is in flight then is finished, or found again at the next start."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        *,
+        tick: float = 1.0,
+        reload: Callable[[], dict[str, Client] | None] = lambda: None,
+        polled: Callable[[Client, Polled], None] = lambda client, polled: None,
+    ) -> None:
+        self.ctx = ctx
+        self.accounts = Accounts(ctx)
+        self.ran: dict[str, float] = {}  # when each loop last ran (time.monotonic), for the health page
+        self._outbox = Outbox()
+        self._reload, self._polled = reload, polled
+        self._tick = tick
+        self._polls = ThreadPoolExecutor(POLLERS, "poll")
+        self._deliveries = ThreadPoolExecutor(DELIVERERS, "deliver")
+        self._polling: dict[tuple[str, str], Future[None]] = {}
+        self._delivering: dict[tuple[str, str, int], Future[None]] = {}
+        self._purged_at: datetime | None = None
+        self._stopping = threading.Event()
+        self._scheduler = BackgroundScheduler(executors={"default": TickExecutor(1)}, timezone="UTC")
+
+    def start(self) -> None:
+        """Takes the database's lock, recovers what a killed process left, and begins to tick."""
+        self.ctx.db.lock()
+        found = recover(self.ctx)
+        if found:
+            log.info("%d deliveries were under way when the last process ended; they are looked at again", found)
+        apply_configuration(self.ctx)
+        self._scheduler.add_job(
+            self._turn, "interval", seconds=self._tick, coalesce=True, max_instances=1, misfire_grace_time=None
+        )
+        self._scheduler.start()
+
+    def stop(self) -> bool:
+        """Takes no new work, and waits up to 10 s for what is in flight. True where all of it finished."""
+        self._stopping.set()
+        self._scheduler.shutdown(wait=True)
+        futures = [*self._polling.values(), *self._delivering.values()]
+        self._polls.shutdown(wait=False, cancel_futures=True)
+        self._deliveries.shutdown(wait=False, cancel_futures=True)
+        _, unfinished = wait(futures, timeout=GRACE)
+        return not unfinished
+
+    def _turn(self) -> None:
+        try:
+            self._reconfigure()
+            self._start_polls()
+            self._start_deliveries()
+            self._keep_house()
+            self.ran["tick"] = time.monotonic()
+        except Exception:
+            log.exception("the tick failed; the next one tries again")
+
+    def _reconfigure(self) -> None:
+        clients = self._reload()
+        if clients is not None:
+            self.ctx.clients = clients
+            apply_configuration(self.ctx)
+            log.info("the configuration was read again: %d client(s)", len(clients))
+
+    def _start_polls(self) -> None:
+        now = self.ctx.clock()
+        due = or_(STORES.c.next_poll_at.is_(None), STORES.c.next_poll_at <= now)
+        with self.ctx.db.read() as connection:
+            query = select(STORES.c.client, STORES.c.id).where(STORES.c.gone.is_(False), due)
+            stores = connection.execute(query.order_by(STORES.c.next_poll_at)).all()
+        for client_id, store in stores:
+            client = self.ctx.clients.get(client_id)
+            running = self._polling.get((client_id, store))
+            if client is not None and (running is None or running.done()):
+                self._polling[client_id, store] = self._polls.submit(self._poll, client, store)
+
+    def _poll(self, client: Client, store: str) -> None:
+        if self._stopping.is_set():
+            return
+        try:
+            polled = poll_store(self.ctx, self.accounts, client, store)
+            self.ran["poll"] = time.monotonic()
+            self._polled(client, polled)
+        except Exception:
+            log.exception("%s/%s: the poll failed", client.id, store)
+
+    def _start_deliveries(self) -> None:
+        now = self.ctx.clock()
+        with self.ctx.db.read() as connection:
+            query = (
+                select(DELIVERIES.c.client, DELIVERIES.c.crm, func.count())
+                .where(DELIVERIES.c.state == "pending", DELIVERIES.c.next_at <= now)
+                .group_by(DELIVERIES.c.client, DELIVERIES.c.crm)
+            )
+            due = connection.execute(query).all()
+        for client_id, crm, count in due:
+            client = self.ctx.clients.get(client_id)
+            options = client.crm(crm) if client else None
+            if client is None or options is None:
+                continue
+            adapter = registry.CRMS[options.adapter]
+            wanted = min(WORKERS, adapter.rate.connections, 1 + count // 10) if adapter.batch == 1 else 1
+            for place in range(wanted):
+                running = self._delivering.get((client_id, crm, place))
+                if running is None or running.done():
+                    future = self._deliveries.submit(self._deliver, client, crm)
+                    self._delivering[client_id, crm, place] = future
+
+    def _deliver(self, client: Client, crm: str) -> None:
+        try:
+            while not self._stopping.is_set() and work(self.ctx, self.accounts, self._outbox, client, crm).more:
+                pass
+            self.ran["deliver"] = time.monotonic()
+        except Exception:
+            log.exception("%s/%s: the deliveries failed", client.id, crm)
+
+    def _keep_house(self) -> None:
+        now = self.ctx.clock()
+        if self._purged_at is not None and now - self._purged_at < PURGE_EVERY:
+            return
+        self._purged_at = now
+        for client in self.ctx.clients.values():
+            expire_leads(self.ctx, client, now)
+            purge(self.ctx, client, now)

@@ -1,0 +1,259 @@
+"""Empties the outbox of one CRM: claims what is due, re-checks the rules, acts, and writes down what became of it.
+
+A delivery is marked `sending` before anything is sent. If the process dies then, the next one finds the mark and
+tells the adapter that the effect may be there already (`repeated`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from connector import registry, tables
+from connector.db import table
+from connector.engine.accounts import Accounts
+from connector.engine.context import Client, Context, log
+from connector.engine.prepare import Job, prepare_jobs
+from connector.engine.settle import settle
+from connector.errors import ConfigError, TransientError, WinbackError
+from connector.model import Enrolment, Receipt, Withdrawal
+from connector.options import CrmOptions
+
+CRMS = table(tables.Crm)
+DELIVERIES = table(tables.Delivery)
+CLAIM = 10  # by one worker at once: few enough that a crash leaves few open questions
+LONGEST_ACCOUNT_PAUSE = timedelta(minutes=15)
+CONFIG_PAUSE = timedelta(minutes=15)
+
+
+@dataclass
+class Round:
+    """What one round of one worker did."""
+
+    claimed: int = 0
+    done: int = 0
+    failed: int = 0
+    error: str = ""
+    more: bool = False
+
+
+@dataclass
+class Outbox:
+    """Which shoppers are being worked on: never two things at once for one shopper in one CRM."""
+
+    busy: set[tuple[str, str, str]] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def recover(ctx: Context) -> int:
+    """At start: what a killed process was sending goes back into the queue. Returns how many there were."""
+    with ctx.db.write() as connection:
+        result = connection.execute(
+            update(DELIVERIES).where(DELIVERIES.c.state == "sending").values(state="pending", next_at=ctx.clock())
+        )
+        return int(result.rowcount)
+
+
+def work(ctx: Context, accounts: Accounts, outbox: Outbox, client: Client, crm_id: str) -> Round:
+    """One round for one CRM: claim, act, settle. Never raises for the CRM's trouble."""
+    options = client.crm(crm_id)
+    if options is None or not _has_due(ctx, client.id, crm_id):
+        return Round()
+    try:
+        adapter = accounts.crm(client, options)
+    except WinbackError as error:
+        return _account_failed(ctx, accounts, client.id, crm_id, error)
+    except Exception as error:
+        log.exception("CRM %s: unexpected error while opening it", crm_id)
+        unexpected = TransientError(f"unexpected {type(error).__name__} while opening {crm_id}; see the log")
+        return _account_failed(ctx, accounts, client.id, crm_id, unexpected)
+    size = max(CLAIM, adapter.batch)
+    with outbox.lock:  # two workers of one account must not choose the same shoppers
+        jobs, claimed = _claim(ctx, outbox, client, options, size)
+    if not jobs:
+        return Round(claimed=claimed, more=claimed > 0)
+    try:
+        results = _act(ctx, adapter, jobs)
+        settle(ctx, client, results)
+    finally:
+        with outbox.lock:
+            outbox.busy -= {(client.id, crm_id, job.row.shopper) for job in jobs}
+    return _account_after(ctx, accounts, client.id, crm_id, results, claimed)
+
+
+def _has_due(ctx: Context, client: str, crm: str) -> bool:
+    now = ctx.clock()
+    with ctx.db.read() as connection:
+        waits = connection.execute(select(CRMS.c.retry_at).where(CRMS.c.client == client, CRMS.c.id == crm)).scalar()
+        if waits is not None and waits > now:
+            return False
+        return connection.execute(_due(client, crm, now).limit(1)).first() is not None
+
+
+def _due(client: str, crm: str, now: datetime) -> Any:
+    return (
+        select(DELIVERIES)
+        .where(
+            DELIVERIES.c.client == client,
+            DELIVERIES.c.crm == crm,
+            DELIVERIES.c.state == "pending",
+            DELIVERIES.c.next_at <= now,
+        )
+        .order_by(DELIVERIES.c.priority, DELIVERIES.c.next_at, DELIVERIES.c.id)
+    )
+
+
+def _claim(ctx: Context, outbox: Outbox, client: Client, options: CrmOptions, size: int) -> tuple[list[Job], int]:
+    """Marks what is due as being sent. Returns the jobs, and how many rows were touched (some end or wait)."""
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        rows = connection.execute(_due(client.id, options.id, now).limit(size * 3)).all()
+        leaving = _leaving(connection, client.id, options.id, rows)
+        chosen: dict[str, Row[Any]] = {}
+        for row in rows:
+            taken = (client.id, options.id, row.shopper) in outbox.busy or row.shopper in chosen
+            if taken or (row.kind in ("enrol", "refresh") and row.shopper in leaving):
+                continue
+            chosen[row.shopper] = row
+            if len(chosen) == size:
+                break
+        jobs = prepare_jobs(ctx, connection, client, options, list(chosen.values()), now)
+        ids = [job.row.id for job in jobs]
+        if ids:
+            connection.execute(
+                update(DELIVERIES)
+                .where(DELIVERIES.c.id.in_(ids))
+                .values(state="sending", attempts=DELIVERIES.c.attempts + 1, attempted_at=now)
+            )
+    outbox.busy |= {(client.id, options.id, job.row.shopper) for job in jobs}
+    return jobs, len(chosen)
+
+
+def _leaving(connection: Connection, client: str, crm: str, rows: Sequence[Row[Any]]) -> set[str]:
+    """Shoppers whose withdrawal is still outstanding: nothing is put on before it is taken off."""
+    shoppers = {row.shopper for row in rows}
+    query = select(DELIVERIES.c.shopper).where(
+        DELIVERIES.c.client == client,
+        DELIVERIES.c.crm == crm,
+        DELIVERIES.c.shopper.in_(shoppers),
+        DELIVERIES.c.kind.in_(("withdraw", "forget")),
+        DELIVERIES.c.state.in_(("pending", "sending")),
+    )
+    return set(connection.execute(query).scalars()) if shoppers else set()
+
+
+Result = tuple[Job, "Receipt | WinbackError | None"]
+
+
+def _act(ctx: Context, adapter: registry.Crm, jobs: Sequence[Job]) -> list[Result]:
+    """Carries out the jobs. A shopper who bought since the claim is left alone."""
+    results: list[Result] = []
+    together: list[Job] = []
+    for job in jobs:
+        if job.kind == "enrol" and adapter.batch > 1:
+            together.append(job)
+        elif _still_wanted(ctx, [job]):
+            results.append((job, _one(adapter, job)))
+        else:
+            results.append((job, None))
+    if together:
+        wanted = _still_wanted(ctx, together)
+        results += [(job, None) for job in together if job.row.id not in wanted]
+        batch = [job for job in together if job.row.id in wanted]
+        results += zip(batch, _many(adapter, batch), strict=True)
+    return results
+
+
+def _still_wanted(ctx: Context, jobs: Sequence[Job]) -> set[int]:
+    """The deliveries that no purchase has taken back since they were claimed."""
+    leads = table(tables.Lead)
+    same_shopper = (leads.c.client == DELIVERIES.c.client) & (leads.c.shopper == DELIVERIES.c.shopper)
+    ids = [job.row.id for job in jobs]
+    with ctx.db.read() as connection:
+        query = (
+            select(DELIVERIES.c.id)
+            .join(leads, same_shopper, isouter=True)
+            .where(DELIVERIES.c.id.in_(ids))
+            .where(DELIVERIES.c.kind.not_in(("enrol", "refresh")) | (leads.c.generation == DELIVERIES.c.generation))
+        )
+        return set(connection.execute(query).scalars())
+
+
+def _one(adapter: registry.Crm, job: Job) -> Receipt | WinbackError:
+    try:
+        what = job.what
+        if isinstance(what, Withdrawal):
+            adapter.withdraw(what)
+            return Receipt(detail="taken out")
+        if isinstance(what, Enrolment):
+            return adapter.enrol(what) if job.kind == "enrol" else adapter.refresh(what)
+        adapter.forget(what.email, permanently=what.permanently)
+        return Receipt(detail="erased")
+    except WinbackError as error:
+        return error
+    except Exception as error:
+        return _unexpected(error)
+
+
+def _many(adapter: registry.Crm, jobs: Sequence[Job]) -> Sequence[Receipt | WinbackError]:
+    if not jobs:
+        return []
+    try:
+        return adapter.enrol_many([job.what for job in jobs if isinstance(job.what, Enrolment)])
+    except WinbackError as error:
+        return [error] * len(jobs)
+    except Exception as error:
+        return [_unexpected(error)] * len(jobs)
+
+
+def _unexpected(error: Exception) -> TransientError:
+    log.exception("unexpected error while delivering")
+    return TransientError(f"unexpected {type(error).__name__}; see the log")
+
+
+def _account_failed(ctx: Context, accounts: Accounts, client: str, crm: str, error: WinbackError) -> Round:
+    """The account itself cannot be used: its deliveries wait, untouched."""
+    here = (CRMS.c.client == client, CRMS.c.id == crm)
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        row = connection.execute(select(CRMS).where(*here)).one()
+        paused = isinstance(error, ConfigError)
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        growing = timedelta(seconds=2 ** min(row.failures + 1, 10))
+        wait = CONFIG_PAUSE if paused else max(timedelta(seconds=asked or 0), min(growing, LONGEST_ACCOUNT_PAUSE))
+        values = {"failures": row.failures + 1, "error": str(error), "paused": paused, "retry_at": now + wait}
+        connection.execute(update(CRMS).where(*here).values(**values))
+    if paused:
+        accounts.close("crm", client, crm)
+    if str(error) != row.error:
+        (ctx.alert if paused else _warn)(f"{client}/{crm}", str(error))
+    return Round(error=str(error))
+
+
+def _warn(subject: str, text: str) -> None:
+    log.warning("%s: %s", subject, text)
+
+
+def _account_after(
+    ctx: Context, accounts: Accounts, client: str, crm: str, results: Sequence[Result], claimed: int
+) -> Round:
+    """After a round: a whole round in trouble is the account's trouble; any success is its recovery."""
+    errors = [result for _, result in results if isinstance(result, (ConfigError, TransientError))]
+    fine = sum(isinstance(result, Receipt) for _, result in results)
+    config = next((error for error in errors if isinstance(error, ConfigError)), None)
+    asked = next((error for error in errors if isinstance(error, TransientError) and error.retry_after), None)
+    for job, result in results:
+        outcome = str(result.outcome) if isinstance(result, Receipt) else type(result).__name__
+        ctx.numbers.delivered(client, crm, job.kind, outcome)
+    if config or asked or (errors and not fine):
+        return _account_failed(ctx, accounts, client, crm, config or asked or errors[0])
+    if fine:
+        with ctx.db.write() as connection:
+            here = (CRMS.c.client == client, CRMS.c.id == crm, CRMS.c.failures > 0)
+            connection.execute(update(CRMS).where(*here).values(failures=0, error="", paused=False, retry_at=None))
+    return Round(claimed, fine, len(results) - fine, str(errors[0]) if errors else "", more=True)

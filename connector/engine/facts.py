@@ -1,0 +1,125 @@
+"""Gathers from the tables what the rules want to know of many checkouts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from connector import rules, tables
+from connector.config.countries import policy_for
+from connector.db import table
+from connector.engine.context import Client, Context, seconds
+from connector.engine.purchases import purchase_facts, purchases_of
+from connector.engine.routing import wants
+from connector.model import ConsentState
+from connector.rules import Facts, Word
+
+CHECKOUTS = table(tables.Checkout)
+STORES = table(tables.Store)
+WINDOWS = table(tables.Window)
+SUPPRESSIONS = table(tables.Suppression)
+
+
+@dataclass(frozen=True)
+class StoreClock:
+    """A store's clock against ours, and its word on orders (`read_at` on our clock)."""
+
+    offset: timedelta
+    read_at: datetime | None
+    paused: bool
+    surge: bool
+
+
+def store_clocks(connection: Connection, client: Client) -> dict[str, StoreClock]:
+    """Every store of the client that is in the configuration."""
+    query = select(STORES).where(STORES.c.client == client.id, STORES.c.gone.is_(False))
+    return {
+        row.id: StoreClock(seconds(row.clock_offset), row.orders_read_at, row.paused, row.surge)
+        for row in connection.execute(query)
+    }
+
+
+def words(clocks: dict[str, StoreClock], own: str) -> tuple[Word, ...]:
+    """R4's words as the rules take them, all on the clock of the store `own`."""
+    shift = clocks[own].offset if own in clocks else timedelta(0)
+    found = [
+        Word(clock.read_at + shift if clock.read_at else None, own=store == own, paused=clock.paused)
+        for store, clock in clocks.items()
+    ]
+    return tuple(found) if own in clocks else (*found, Word(None))
+
+
+def gather(
+    ctx: Context, connection: Connection, client: Client, rows: Sequence[Row[Any]], clocks: dict[str, StoreClock]
+) -> dict[tuple[str, str], Facts]:
+    """The facts of each checkout, by store and id."""
+    bought = purchases_of(connection, client.id, rows)
+    windows = _windows(connection, client.id, {row.shopper for row in rows if row.shopper})
+    suppressed = Suppressions.load(ctx, connection, client)
+    heard = {store: words(clocks, store) for store in {row.store for row in rows}}
+    facts = {}
+    for row in rows:
+        base = purchase_facts(row, bought[row.store, row.id])
+        facts[row.store, row.id] = Facts(
+            started_at=base.started_at,
+            activity_at=base.activity_at,
+            seen_at=base.seen_at,
+            shopper=base.shopper,
+            completed_at=base.completed_at,
+            emptied=row.emptied,
+            purchases=base.purchases,
+            suppressed=suppressed.why(row.shopper, row.email),
+            consent=ConsentState(row.consent),
+            consent_policy=policy_for(row.country, client.config.leads.consent),
+            wanted=any(wants(crm.when, row) for crm in client.config.crms),
+            window_at=windows.get(row.shopper),
+            triggered_at=None if row.carry_step else row.triggered_at,
+            words=heard[row.store],
+            lifted=row.lifted,
+            surge=clocks[row.store].surge if row.store in clocks else False,
+            holdout=rules.in_holdout(client.id, row.shopper, float(client.config.leads.holdout)),
+            delivered_first_at=base.delivered_first_at,
+            delivered_last_at=base.delivered_last_at,
+        )
+    return facts
+
+
+def _windows(connection: Connection, client: str, shoppers: set[str]) -> dict[str, datetime | None]:
+    if not shoppers:
+        return {}
+    query = select(WINDOWS.c.shopper, WINDOWS.c.opened_at).where(
+        WINDOWS.c.client == client, WINDOWS.c.shopper.in_(shoppers)
+    )
+    return {row.shopper: row.opened_at for row in connection.execute(query)}
+
+
+@dataclass(frozen=True)
+class Suppressions:
+    """R10 for one client: shoppers and domains from the table, addresses and domains from `exclude:`."""
+
+    shoppers: dict[str, str]
+    domains: dict[str, str]
+
+    @classmethod
+    def load(cls, ctx: Context, connection: Connection, client: Client) -> Suppressions:
+        """Reads the table and the configuration."""
+        shoppers: dict[str, str] = {}
+        domains: dict[str, str] = {}
+        query = select(SUPPRESSIONS).where(SUPPRESSIONS.c.client == client.id)
+        for row in connection.execute(query):
+            (domains if row.value.startswith("@") else shoppers)[row.value] = row.why
+        for excluded in client.config.leads.exclude:
+            if excluded.startswith("@"):
+                domains[excluded.lower()] = "excluded in the configuration"
+            else:
+                shoppers[ctx.shopper(client.id, excluded)[0]] = "excluded in the configuration"
+        return cls(shoppers, domains)
+
+    def why(self, shopper: str, email: str | None) -> str:
+        """Why this shopper is suppressed, or ""."""
+        domain = "@" + (email or "").rpartition("@")[2].lower()
+        return self.shoppers.get(shopper, "") or self.domains.get(domain, "")

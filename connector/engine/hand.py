@@ -1,0 +1,184 @@
+"""What an owner does by hand: enrol, delete, release, suppress, forget, retry, adopt. Safe while the daemon runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from connector import tables
+from connector.db import table
+from connector.engine import outbox
+from connector.engine.context import Client, Context
+from connector.engine.story import tell
+from connector.errors import ConfigError
+from connector.rules import BOUGHT, State
+
+CHECKOUTS = table(tables.Checkout)
+CRMS = table(tables.Crm)
+DELIVERIES = table(tables.Delivery)
+EVENTS = table(tables.Event)
+LEADS = table(tables.Lead)
+RECOVERIES = table(tables.Recovery)
+STORES = table(tables.Store)
+SUPPRESSIONS = table(tables.Suppression)
+WINDOWS = table(tables.Window)
+
+
+def enrol(ctx: Context, client: Client, email: str) -> str:
+    """Lifts R3 and R5 (and only these) for the shopper's latest checkout; every other rule still speaks."""
+    shopper = _shopper(ctx, client, email)
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        here = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.shopper == shopper, CHECKOUTS.c.state.not_in(BOUGHT))
+        query = select(CHECKOUTS).where(*here, CHECKOUTS.c.payload.is_not(None))
+        row = connection.execute(query.order_by(CHECKOUTS.c.activity_at.desc()).limit(1)).first()
+        if row is None:
+            raise ConfigError(f"{client.id}: no unfinished checkout of that address is known; see `winback explain`")
+        connection.execute(
+            update(CHECKOUTS)
+            .where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row.store, CHECKOUTS.c.id == row.id)
+            .values(lifted=True, decide_at=now, state=State.WAITING, rule="", reason="enrolled by hand")
+        )
+        _poll_soon(connection, client.id, now)
+        tell(connection, client.id, shopper, now, "enrolled by hand", "", row.store, row.id)
+    return f"{row.store}: checkout {row.id} will be enrolled after the next read of the store's orders"
+
+
+def remove(ctx: Context, client: Client, email: str) -> str:
+    """Withdraws a lead and keeps its window: no new one for seven days."""
+    shopper = _shopper(ctx, client, email)
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        _let_go(ctx, connection, client, shopper, "deleted", now)
+        ended = _end_checkouts(connection, client.id, shopper, State.EXPIRED, "", "deleted by hand", now)
+        tell(connection, client.id, shopper, now, "deleted by hand")
+    return f"{ended} checkout(s) ended; the CRMs that enrolled them are told to let go"
+
+
+def release(ctx: Context, client: Client, store: str | None = None) -> str:
+    """R3: lets the leads of a held store go."""
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        stores = [STORES.c.client == client.id, STORES.c.surge.is_(True)]
+        held = [CHECKOUTS.c.client == client.id, CHECKOUTS.c.state == State.HELD]
+        if store:
+            stores.append(STORES.c.id == store)
+            held.append(CHECKOUTS.c.store == store)
+        released = connection.execute(update(STORES).where(*stores).values(surge=False, surge_released_at=now)).rowcount
+        waiting = connection.execute(update(CHECKOUTS).where(*held).values(decide_at=now)).rowcount
+        _poll_soon(connection, client.id, now)
+    return f"{released} store(s) released; {waiting} held checkout(s) are decided at the next pass"
+
+
+def suppress(ctx: Context, client: Client, value: str, *, lift: bool = False) -> str:
+    """R10: an address or `@domain` that never becomes a lead, or no longer so."""
+    now = ctx.clock()
+    is_domain = value.startswith("@")
+    key = value.strip().lower() if is_domain else _shopper(ctx, client, value)
+    with ctx.db.write() as connection:
+        here = (SUPPRESSIONS.c.client == client.id, SUPPRESSIONS.c.value == key)
+        if lift:
+            lifted = connection.execute(delete(SUPPRESSIONS).where(*here)).rowcount
+            return "lifted" if lifted else "it was not suppressed"
+        row = {"client": client.id, "value": key, "why": "suppressed by hand", "at": now}
+        ctx.db.upsert(connection, tables.Suppression, [row])
+        for shopper in _of_domain(connection, client.id, key) if is_domain else [key]:
+            _let_go(ctx, connection, client, shopper, "suppressed", now)
+            _end_checkouts(connection, client.id, shopper, State.SUPPRESSED, "R10", "suppressed by hand", now)
+            tell(connection, client.id, shopper, now, "suppressed by hand", "R10")
+    return "suppressed; it becomes no lead any more"
+
+
+def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, permanently: bool = False) -> str:
+    """Erases a shopper here, for good, and in the CRMs where asked. What stays is a keyed hash (R10)."""
+    shopper, contact = ctx.shopper(client.id, email)
+    if contact is None:
+        raise ConfigError("that is no e-mail address")
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        _let_go(ctx, connection, client, shopper, "deleted", now)
+        for rows in (CHECKOUTS, EVENTS, WINDOWS):
+            connection.execute(delete(rows).where(rows.c.client == client.id, rows.c.shopper == shopper))
+        ended = (DELIVERIES.c.client == client.id, DELIVERIES.c.shopper == shopper)
+        connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
+        connection.execute(
+            update(RECOVERIES)
+            .where(RECOVERIES.c.client == client.id, RECOVERIES.c.shopper == shopper)
+            .values(shopper="")
+        )
+        row = {"client": client.id, "value": shopper, "why": "erased", "at": now}
+        ctx.db.upsert(connection, tables.Suppression, [row])
+        if crms:
+            for crm in client.config.crms:
+                outbox.erase(ctx, connection, client.id, shopper, contact.address, crm.id, permanently, now)
+    ctx.db.compact()
+    where = "here and, at the next delivery, in the CRMs" if crms else "here"
+    return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again"
+
+
+def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:
+    """Puts one refused or late delivery, or all of them, back into the outbox."""
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        ended = (DELIVERIES.c.client == client.id, DELIVERIES.c.state.not_in(("done", "cancelled", "sending")))
+        query = select(DELIVERIES).where(*ended)
+        rows = connection.execute(query if delivery is None else query.where(DELIVERIES.c.id == delivery)).all()
+        for row in rows:
+            connection.execute(
+                update(DELIVERIES)
+                .where(DELIVERIES.c.id == row.id)
+                .values(state="pending", next_at=now, error="", detail="retried by hand", done_at=None)
+            )
+            if row.state == State.TOO_LATE:  # by hand means that R3's lateness is lifted
+                lead = (LEADS.c.client == client.id, LEADS.c.shopper == row.shopper)
+                connection.execute(update(LEADS).where(*lead).values(lifted=True))
+        connection.execute(update(CRMS).where(CRMS.c.client == client.id).values(retry_at=None))
+    return f"{len(rows)} delivery(ies) put back into the outbox"
+
+
+def adopt(ctx: Context, client: Client, account: str) -> str:
+    """Pins a store or CRM anew, to the account that answers next."""
+    with ctx.db.write() as connection:
+        changed = 0
+        for rows, fresh in ((STORES, {"next_poll_at": None}), (CRMS, {"retry_at": None})):
+            here = (rows.c.client == client.id, rows.c.id == account)
+            values: dict[str, Any] = {"identity": None, "paused": False, "error": "", **fresh}
+            changed += connection.execute(update(rows).where(*here).values(**values)).rowcount
+    if not changed:
+        raise ConfigError(f"{client.id}: no store or CRM called {account!r} is known yet; nothing to adopt")
+    return f"{account}: the account that answers next is adopted"
+
+
+def _shopper(ctx: Context, client: Client, email: str) -> str:
+    shopper, _ = ctx.shopper(client.id, email)
+    if not shopper:
+        raise ConfigError("that is no e-mail address")
+    return shopper
+
+
+def _let_go(ctx: Context, connection: Connection, client: Client, shopper: str, reason: str, now: datetime) -> None:
+    here = (LEADS.c.client == client.id, LEADS.c.shopper == shopper)
+    lead: Row[Any] | None = connection.execute(select(LEADS).where(*here)).first()
+    outbox.cancel(connection, client.id, shopper, "", reason)
+    if lead is not None:
+        outbox.withdraw(ctx, connection, lead, reason, now)
+        connection.execute(delete(LEADS).where(*here))
+
+
+def _end_checkouts(
+    connection: Connection, client: str, shopper: str, state: State, rule: str, reason: str, now: datetime
+) -> int:
+    open_ones = (CHECKOUTS.c.client == client, CHECKOUTS.c.shopper == shopper, CHECKOUTS.c.state.not_in(BOUGHT))
+    values = {"state": state, "rule": rule, "reason": reason, "decide_at": None, "updated_at": now}
+    return int(connection.execute(update(CHECKOUTS).where(*open_ones).values(**values)).rowcount)
+
+
+def _of_domain(connection: Connection, client: str, domain: str) -> list[str]:
+    query = select(LEADS.c.shopper, LEADS.c.email).where(LEADS.c.client == client)
+    return [row.shopper for row in connection.execute(query) if row.email.lower().endswith(domain)]
+
+
+def _poll_soon(connection: Connection, client: str, now: datetime) -> None:
+    connection.execute(update(STORES).where(STORES.c.client == client, STORES.c.failures == 0).values(next_poll_at=now))

@@ -1,0 +1,265 @@
+"""Stores one page of checkouts or orders, with everything that follows at once, and the cursor, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from connector import rules, tables
+from connector.db import table
+from connector.engine import outbox
+from connector.engine.context import Client, Context
+from connector.engine.payload import write_payload
+from connector.engine.purchases import end_bought
+from connector.engine.story import tell
+from connector.model import Checkout, Order, Page
+from connector.rules import BOUGHT, State
+
+CHECKOUTS = table(tables.Checkout)
+ORDERS = table(tables.Order)
+STORES = table(tables.Store)
+LEADS = table(tables.Lead)
+WINDOWS = table(tables.Window)
+
+# Columns that belong to the decisions: a page that is read again never touches them.
+DECIDED = (
+    "state", "rule", "reason", "arm", "lifted", "carry_step", "triggered_at", "delivered_first_at",
+    "delivered_last_at", "delivered_step", "bought_by",
+)  # fmt: skip
+
+
+def store_checkouts(
+    ctx: Context, client: Client, store: str, page: Page[Checkout], now: datetime, store_now: datetime
+) -> int:
+    """Stores a page of checkouts; returns how many were new or changed. `now` is our clock, `store_now` the store's."""
+    offset = store_now - now
+    latest = {checkout.id: checkout for checkout in page.items}
+    with ctx.db.write() as connection:
+        before = _known(connection, client.id, store, list(latest))
+        rows = []
+        for checkout in latest.values():
+            row = _row(ctx, client, store, checkout, before.get(checkout.id), store_now)
+            if row:
+                due = rules.abandoned_at(row["activity_at"], client.policy) - offset
+                row["decide_at"] = _decide_at(row, due, now)
+                rows.append(row)
+        ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
+        _follow(ctx, connection, client, rows, before, now)
+        _move_cursor(connection, client.id, store, {"checkouts_cursor": page.cursor})
+    return len(rows)
+
+
+def _known(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:
+    if not ids:
+        return {}
+    query = select(CHECKOUTS).where(CHECKOUTS.c.client == client, CHECKOUTS.c.store == store, CHECKOUTS.c.id.in_(ids))
+    return {row.id: row for row in connection.execute(query)}
+
+
+def _row(
+    ctx: Context, client: Client, store: str, checkout: Checkout, before: Row[Any] | None, store_now: datetime
+) -> dict[str, Any] | None:
+    """The row to write, or None where nothing changed."""
+    payload = write_payload(checkout)
+    digest = hashlib.blake2b(payload.encode(), digest_size=12).hexdigest()
+    if before is not None and (before.digest == digest or before.state in BOUGHT):
+        return None
+    shopper, contact = ctx.shopper(client.id, checkout.customer.email)
+    if before is not None and not shopper:  # an address that was typed and then cleared is still the shopper's
+        shopper, email = before.shopper, before.email
+    else:
+        email = contact.address if contact else None
+    activity_at = rules.activity(
+        before.status if before else None,
+        before.activity_at if before else None,
+        checkout.status,
+        checkout.activity_at,
+        checkout.modified_at,
+    )
+    moved = before is None or activity_at > before.activity_at
+    best = max(checkout.lines, key=lambda line: line.total.amount, default=None)
+    return {
+        "client": client.id,
+        "store": store,
+        "id": checkout.id,
+        "shopper": shopper,
+        "email": email,
+        "payload": payload,
+        "customer_id": checkout.customer.id,
+        "order_id": checkout.order_id,
+        "token": checkout.tokens[0] if checkout.tokens else "",
+        "status": checkout.status,
+        "digest": digest,
+        "started_at": checkout.started_at,
+        "activity_at": activity_at,
+        "seen_at": store_now if moved or before is None else before.seen_at,
+        "completed_at": checkout.completed_at,
+        "emptied": checkout.emptied,
+        "consent": checkout.consent.state,
+        "consent_source": checkout.consent.source,
+        "consent_at": checkout.consent.at,
+        "country": checkout.country,
+        "total": str(checkout.total.amount),
+        "currency": checkout.total.currency,
+        "product_name": best.title if best else "",
+        "stage": checkout.stage,
+        "state": State.WAITING,
+        "rule": "R2" if shopper else "R1",
+        "reason": "the shopper may still be at the checkout" if shopper else "no e-mail address yet",
+        "arm": "",
+        "lifted": False,
+        "carry_step": 0,
+        "bought_by": "",
+        "updated_at": store_now,
+    }
+
+
+def _decide_at(row: dict[str, Any], due: datetime, now: datetime) -> datetime | None:
+    if row["completed_at"] is not None:
+        return now
+    if not row["shopper"]:
+        return None
+    return now if row["emptied"] else due
+
+
+def _follow(
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    rows: Sequence[dict[str, Any]],
+    before: dict[str, Row[Any]],
+    now: datetime,
+) -> None:
+    """R6: what changed activity means for leads under way: newer fields, or a corrected address."""
+    shoppers = {row["shopper"] for row in rows} | {before[row["id"]].shopper for row in rows if row["id"] in before}
+    leads = _leads(connection, client.id, shoppers - {""})
+    if not leads:
+        return
+    for row in rows:
+        old = before.get(row["id"])
+        if old is not None and old.shopper and old.shopper != row["shopper"] and old.shopper in leads:
+            _supersede(ctx, connection, client, leads[old.shopper], row, now)
+        elif row["shopper"] in leads:
+            _refresh(ctx, connection, client, leads[row["shopper"]], row, now)
+
+
+def _leads(connection: Connection, client: str, shoppers: set[str]) -> dict[str, Row[Any]]:
+    if not shoppers:
+        return {}
+    query = (
+        select(LEADS, WINDOWS.c.opened_at)
+        .join(WINDOWS, (WINDOWS.c.client == LEADS.c.client) & (WINDOWS.c.shopper == LEADS.c.shopper), isouter=True)
+        .where(LEADS.c.client == client, LEADS.c.shopper.in_(shoppers))
+    )
+    return {row.shopper: row for row in connection.execute(query)}
+
+
+def _refresh(
+    ctx: Context, connection: Connection, client: Client, lead: Row[Any], row: dict[str, Any], now: datetime
+) -> None:
+    revisit = lead.opened_at is not None and row["activity_at"] >= lead.opened_at + client.policy.renew_after
+    if revisit or row["emptied"] or row["completed_at"] is not None or row["activity_at"] < lead.activity_at:
+        return
+    connection.execute(
+        update(LEADS)
+        .where(LEADS.c.id == lead.id)
+        .values(shown_store=row["store"], shown_checkout_id=row["id"], activity_at=row["activity_at"])
+    )
+    if not lead.arm:
+        outbox.refresh(ctx, connection, lead, now)
+    tell(connection, client.id, lead.shopper, now, "lead updated: newer activity", "R6", row["store"], row["id"])
+
+
+def _supersede(
+    ctx: Context, connection: Connection, client: Client, lead: Row[Any], row: dict[str, Any], now: datetime
+) -> None:
+    """The shopper corrected the address within one checkout: the old lead goes, its remaining steps move over."""
+    if (lead.store, lead.checkout_id) != (row["store"], row["id"]):
+        return
+    next_step = outbox.next_step(connection, lead)
+    outbox.cancel(connection, client.id, lead.shopper, "R6", "the shopper corrected the address")
+    outbox.withdraw(ctx, connection, lead, "superseded", now)
+    connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
+    values: dict[str, Any] = {"carry_step": next_step, "lifted": lead.lifted}
+    if next_step == 0:  # nothing had gone out under the old address
+        values["triggered_at"] = None
+    here = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row["store"], CHECKOUTS.c.id == row["id"])
+    connection.execute(update(CHECKOUTS).where(*here).values(**values))
+    for shopper in (lead.shopper, row["shopper"]):
+        tell(connection, client.id, shopper, now, "address corrected: lead superseded", "R6", row["store"], row["id"])
+
+
+def store_orders(ctx: Context, client: Client, store: str, page: Page[Order], now: datetime) -> int:
+    """Stores a page of orders, ends what they end, and returns how many there were."""
+    latest = {order.id: order for order in page.items}
+    with ctx.db.write() as connection:
+        known = _orders(connection, client.id, store, list(latest))
+        unplaced = _seen_as_checkout(connection, client.id, store, list(latest))
+        rows = [
+            _order_row(ctx, client.id, store, order, known.get(order.id), order.id in unplaced)
+            for order in latest.values()
+        ]
+        changed = [row for row in rows if _differs(row, known.get(row["id"]))]
+        ctx.db.upsert(connection, tables.Order, changed)
+        end_bought(ctx, connection, client, [row for row in changed if row["purchase"]], now)
+        _move_cursor(connection, client.id, store, {"orders_cursor": page.cursor})
+    return len(rows)
+
+
+def _orders(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:
+    if not ids:
+        return {}
+    query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.store == store, ORDERS.c.id.in_(ids))
+    return {row.id: row for row in connection.execute(query)}
+
+
+def _seen_as_checkout(connection: Connection, client: str, store: str, ids: list[str]) -> set[str]:
+    """Order ids that were seen as a checkout before (WooCommerce keeps one id all the way)."""
+    if not ids:
+        return set()
+    here = (CHECKOUTS.c.client == client, CHECKOUTS.c.store == store)
+    query = select(CHECKOUTS.c.order_id).where(*here, CHECKOUTS.c.id.in_(ids), CHECKOUTS.c.order_id != "")
+    return set(connection.execute(query).scalars())
+
+
+def _differs(row: dict[str, Any], known: Row[Any] | None) -> bool:
+    return known is None or any(getattr(known, name) != value for name, value in row.items())
+
+
+def _order_row(
+    ctx: Context, client: str, store: str, order: Order, known: Row[Any] | None, was_checkout: bool
+) -> dict[str, Any]:
+    shopper, _ = ctx.shopper(client, order.customer.email)
+    tokens = (*order.tokens, "", "")
+    seen_unplaced = was_checkout or (known is not None and not known.purchase)
+    placed_at = order.placed_at or (known.placed_at if known else None)
+    if placed_at is None and order.purchase:  # R7: the moment it was seen to become one, else its creation
+        placed_at = order.modified_at if seen_unplaced else order.created_at
+    return {
+        "client": client,
+        "store": store,
+        "id": order.id,
+        "shopper": shopper,
+        "customer_id": order.customer.id,
+        "checkout_id": order.checkout_id,
+        "token": tokens[0],
+        "cart_token": tokens[1],
+        "status": order.status,
+        "purchase": order.purchase,
+        "origin": order.origin,
+        "created_at": order.created_at,
+        "modified_at": order.modified_at,
+        "placed_at": placed_at,
+        "cancelled_at": order.cancelled_at,
+        "total": str(order.total.amount),
+        "refunded": str(order.refunded),
+        "currency": order.total.currency,
+    }
+
+
+def _move_cursor(connection: Connection, client: str, store: str, values: dict[str, Any]) -> None:
+    connection.execute(update(STORES).where(STORES.c.client == client, STORES.c.id == store).values(**values))

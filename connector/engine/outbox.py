@@ -1,0 +1,152 @@
+"""Puts things into the outbox, and takes back what is not needed any more. Emptying it is `deliver`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from connector import tables
+from connector.db import table
+from connector.engine.context import Context
+from connector.rules import delivery_key
+
+DELIVERIES = table(tables.Delivery)
+OUTSTANDING = ("pending", "sending")
+
+
+def enrolment(lead: dict[str, Any], crm: str, step: int, due_at: datetime) -> dict[str, Any]:
+    """The row that delivers one step of a lead to one CRM."""
+    key = delivery_key(
+        lead["client"], lead["shopper"], lead["store"], lead["checkout_id"], lead["generation"], step, crm
+    )
+    return _row(lead, crm, "enrol", key, due_at, step=step)
+
+
+def refresh(ctx: Context, connection: Connection, lead: Row[Any], now: datetime) -> None:
+    """R6: queues newer fields for every CRM that has the lead already. One that waits is enough."""
+    enrolled = select(DELIVERIES.c.crm).where(
+        DELIVERIES.c.client == lead.client,
+        DELIVERIES.c.shopper == lead.shopper,
+        DELIVERIES.c.generation == lead.generation,
+        DELIVERIES.c.kind == "enrol",
+        DELIVERIES.c.state.in_(("done", "sending")),
+    )
+    waiting = select(DELIVERIES.c.crm).where(
+        DELIVERIES.c.client == lead.client,
+        DELIVERIES.c.shopper == lead.shopper,
+        DELIVERIES.c.kind == "refresh",
+        DELIVERIES.c.state == "pending",
+    )
+    crms = set(connection.execute(enrolled).scalars()) - set(connection.execute(waiting).scalars())
+    rows = []
+    for crm in sorted(crms):
+        key = f"refresh:{lead.client}:{lead.shopper}:{crm}:{lead.generation}:{now.timestamp()}"
+        rows.append(_row(dict(lead._mapping), crm, "refresh", key, now))
+    ctx.db.insert_new(connection, tables.Delivery, rows)
+
+
+def cancel(connection: Connection, client: str, shopper: str, rule: str, why: str) -> None:
+    """Takes back everything for a shopper that has not gone out yet (but no withdrawal)."""
+    connection.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.client == client,
+            DELIVERIES.c.shopper == shopper,
+            DELIVERIES.c.kind.in_(("enrol", "refresh")),
+            DELIVERIES.c.state == "pending",
+        )
+        .values(state="cancelled", rule=rule, detail=why)
+    )
+
+
+def withdraw(
+    ctx: Context, connection: Connection, lead: Row[Any], reason: str, now: datetime, *, order_id: str = ""
+) -> None:
+    """Queues a withdrawal for every CRM in which an enrolment of this shopper was so much as tried."""
+    tried = (
+        DELIVERIES.c.client == lead.client,
+        DELIVERIES.c.shopper == lead.shopper,
+        DELIVERIES.c.kind == "enrol",
+        DELIVERIES.c.attempts > 0,
+        DELIVERIES.c.withdrawn.is_(False),
+    )
+    crms: Sequence[str] = connection.execute(select(DELIVERIES.c.crm).where(*tried).distinct()).scalars().all()
+    rows = []
+    for crm in sorted(crms):
+        key = f"withdraw:{lead.client}:{lead.shopper}:{crm}:{lead.generation}:{reason}:{order_id}"
+        row = _row(dict(lead._mapping), crm, "withdraw", key, now, reason=reason, order_id=order_id, priority=1)
+        rows.append({**row, "email": lead.email})
+    connection.execute(update(DELIVERIES).where(*tried).values(withdrawn=True))
+    ctx.db.insert_new(connection, tables.Delivery, rows)
+
+
+def _row(
+    lead: dict[str, Any],
+    crm: str,
+    kind: str,
+    key: str,
+    due_at: datetime,
+    *,
+    step: int = 0,
+    reason: str = "",
+    order_id: str = "",
+    priority: int = 5,
+) -> dict[str, Any]:
+    return {
+        "client": lead["client"],
+        "crm": crm,
+        "shopper": lead["shopper"],
+        "email": None,
+        "kind": kind,
+        "key": key,
+        "step": step,
+        "generation": lead["generation"],
+        "store": lead["store"],
+        "checkout_id": lead["checkout_id"],
+        "order_id": order_id,
+        "reason": reason,
+        "state": "pending",
+        "priority": priority,
+        "due_at": due_at,
+        "next_at": due_at,
+        "attempts": 0,
+        "rule": "",
+        "error": "",
+        "detail": "",
+        "applied": "",
+        "withdrawn": False,
+    }
+
+
+def next_step(connection: Connection, lead: Row[Any]) -> int:
+    """The first step of the sequence that was not delivered to any CRM yet."""
+    query = select(DELIVERIES.c.step).where(
+        DELIVERIES.c.client == lead.client,
+        DELIVERIES.c.shopper == lead.shopper,
+        DELIVERIES.c.generation == lead.generation,
+        DELIVERIES.c.kind == "enrol",
+        DELIVERIES.c.attempts > 0,
+    )
+    return max(connection.execute(query).scalars(), default=-1) + 1
+
+
+def erase(
+    ctx: Context,
+    connection: Connection,
+    client: str,
+    shopper: str,
+    email: str,
+    crm: str,
+    permanently: bool,
+    now: datetime,
+) -> None:
+    """Queues the erasure of a contact in one CRM. The address is kept until the CRM has acknowledged it."""
+    lead = {"client": client, "shopper": shopper, "generation": 0, "store": "", "checkout_id": ""}
+    reason = "permanently" if permanently else ""
+    row = _row(
+        lead, crm, "forget", f"forget:{client}:{shopper}:{crm}:{now.timestamp()}", now, reason=reason, priority=2
+    )
+    ctx.db.insert_new(connection, tables.Delivery, [{**row, "email": email}])

@@ -1,0 +1,141 @@
+"""One poll of one store: checkouts first, then orders (R4: that read starts after them), then the decisions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from connector import registry, tables
+from connector.db import table
+from connector.engine.accounts import Accounts
+from connector.engine.context import Client, Context, log
+from connector.engine.decide import decide_client
+from connector.engine.intake import store_checkouts, store_orders
+from connector.errors import ConfigError, TransientError, WinbackError
+from connector.model import Finding, Page
+
+STORES = table(tables.Store)
+LONGEST_PAUSE = timedelta(minutes=15)
+
+
+@dataclass
+class Polled:
+    """What a poll brought. `error` is the sentence for the owner where it did not work."""
+
+    store: str
+    checkouts: int = 0
+    orders: int = 0
+    leads: int = 0
+    error: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+
+def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) -> Polled:
+    """Reads what changed in a store, stores it, and decides. Never raises for the store's trouble."""
+    options = client.store(store_id)
+    if options is None:
+        return Polled(store_id, error="not in the configuration")
+    polled = Polled(store_id)
+    errors: list[WinbackError] = []
+    try:
+        adapter = accounts.store(client, options)
+    except Exception as error:
+        errors.append(error if isinstance(error, WinbackError) else _unexpected(store_id, error))
+        ctx.numbers.poll_failed(client.id, store_id, "check", errors[-1])
+    else:
+        for what, read in (("checkouts", _read_checkouts), ("orders", _read_orders)):
+            try:
+                read(ctx, client, store_id, adapter, polled)
+                ctx.numbers.polled(client.id, store_id, what, ctx.clock().timestamp())
+            except Exception as error:
+                errors.append(error if isinstance(error, WinbackError) else _unexpected(store_id, error))
+                ctx.numbers.poll_failed(client.id, store_id, what, errors[-1])
+    polled.error = "; ".join(dict.fromkeys(str(error) for error in errors))
+    _finish(ctx, client, store_id, errors, options.poll_every)
+    if any(isinstance(error, ConfigError) for error in errors):
+        accounts.close("store", client.id, store_id)
+    polled.leads = decide_client(ctx, client, ctx.clock())
+    return polled
+
+
+def _unexpected(store_id: str, error: Exception) -> TransientError:
+    log.exception("store %s: unexpected error while polling", store_id)
+    return TransientError(f"unexpected {type(error).__name__} while reading {store_id}; see the log")
+
+
+def _read_checkouts(ctx: Context, client: Client, store: str, adapter: registry.Platform, polled: Polled) -> None:
+    row = _store_row(ctx, client.id, store)
+    pages = adapter.checkouts(row.checkouts_cursor, ctx.clock() - client.policy.keep_for)
+    for page, now, store_now in _dated(ctx, client, store, pages, row):
+        polled.checkouts += store_checkouts(ctx, client, store, page, now, store_now)
+        polled.findings += page.findings
+
+
+def _read_orders(ctx: Context, client: Client, store: str, adapter: registry.Platform, polled: Polled) -> None:
+    row = _store_row(ctx, client.id, store)
+    started = ctx.clock()
+    pages = adapter.orders(row.orders_cursor, started - client.policy.keep_for)
+    for page, now, _ in _dated(ctx, client, store, pages, row):
+        polled.orders += store_orders(ctx, client, store, page, now)
+        polled.findings += page.findings
+    _update(ctx, client.id, store, orders_read_at=started)
+
+
+def _dated(
+    ctx: Context, client: Client, store: str, pages: Iterator[Page[Any]], row: Row[Any]
+) -> Iterator[tuple[Page[Any], datetime, datetime]]:
+    """Each page with our time and the store's (its `Date` header), whose difference is kept."""
+    offset = row.clock_offset
+    for page in pages:
+        now = ctx.clock()
+        if page.date is not None:
+            measured = (page.date - now).total_seconds()
+            if abs(measured - offset) > 1.5:  # `Date` has whole seconds: less is noise, and not worth a write
+                offset = measured
+                _update(ctx, client.id, store, clock_offset=offset)
+        yield page, now, now + timedelta(seconds=offset)
+
+
+def _store_row(ctx: Context, client: str, store: str) -> Row[Any]:
+    with ctx.db.read() as connection:
+        return connection.execute(select(STORES).where(STORES.c.client == client, STORES.c.id == store)).one()
+
+
+def _update(ctx: Context, client: str, store: str, **values: Any) -> None:
+    with ctx.db.write() as connection:
+        connection.execute(update(STORES).where(STORES.c.client == client, STORES.c.id == store).values(**values))
+
+
+def _finish(ctx: Context, client: Client, store: str, errors: list[WinbackError], poll_every: timedelta) -> None:
+    now = ctx.clock()
+    row = _store_row(ctx, client.id, store)
+    if not errors:
+        first = row.first_poll_at or now
+        _update(
+            ctx, client.id, store, first_poll_at=first, polled_at=now, next_poll_at=now + poll_every,
+            failures=0, error="", paused=False,
+        )  # fmt: skip
+        return
+    paused = any(isinstance(error, ConfigError) for error in errors)
+    text = "; ".join(dict.fromkeys(str(error) for error in errors))
+    asked = max((error.retry_after or 0 for error in errors if isinstance(error, TransientError)), default=0)
+    wait = max(timedelta(seconds=asked), pause(row.failures, poll_every))
+    _update(ctx, client.id, store, failures=row.failures + 1, error=text, paused=paused, next_poll_at=now + wait)
+    if text != row.error:
+        (ctx.alert if paused else _warn)(f"{client.id}/{store}", text)
+
+
+def _warn(subject: str, text: str) -> None:
+    log.warning("%s: %s", subject, text)
+
+
+def pause(failures: int, poll_every: timedelta, jitter: Callable[[], float] = random.random) -> timedelta:
+    """How long to leave a store alone that fails: from `poll_every`, doubling, at most 15 min (or `poll_every`)."""
+    longest = max(LONGEST_PAUSE, poll_every)
+    wait: timedelta = min(longest, poll_every * 2 ** min(failures, 10))
+    return wait * (0.75 + jitter() / 4)

@@ -1,0 +1,272 @@
+"""Turns claimed outbox rows into jobs for an adapter: re-checks the rules for each, and fills in its fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from connector import fields as templates
+from connector import rules, tables
+from connector.config import Step
+from connector.db import table
+from connector.engine import endings
+from connector.engine.context import Client, Context
+from connector.engine.facts import StoreClock, gather, store_clocks
+from connector.engine.links import short_url
+from connector.engine.payload import read_payload
+from connector.model import ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
+from connector.options import CrmOptions
+from connector.rules import Facts, Go, State, Verdict
+
+CHECKOUTS = table(tables.Checkout)
+DELIVERIES = table(tables.Delivery)
+LEADS = table(tables.Lead)
+ORDERS = table(tables.Order)
+STORES = table(tables.Store)
+YOUNGEST_WORD = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A contact to be erased in the CRM."""
+
+    email: str
+    permanently: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """One delivery, ready for the adapter."""
+
+    row: Row[Any]
+    what: Enrolment | Withdrawal | Erasure
+    step: Step | None = None
+    applied: str = ""
+
+    @property
+    def kind(self) -> str:
+        """enrol | refresh | withdraw | forget."""
+        return str(self.row.kind)
+
+
+def prepare_jobs(
+    ctx: Context, connection: Connection, client: Client, crm: CrmOptions, rows: Sequence[Row[Any]], now: datetime
+) -> list[Job]:
+    """The jobs of these rows. A row whose step may not run now, or never, is written down as such and left out."""
+    jobs: list[Job] = [
+        _withdrawal(connection, client, crm, row, now) if row.kind == "withdraw" else Job(row, _erasure(row))
+        for row in rows
+        if row.kind in ("withdraw", "forget")
+    ]
+    to_lead = [row for row in rows if row.kind in ("enrol", "refresh")]
+    if to_lead:
+        jobs += _lead_jobs(ctx, connection, client, crm, to_lead, now)
+    return jobs
+
+
+def _erasure(row: Row[Any]) -> Erasure:
+    return Erasure(row.email or "", row.reason == "permanently")
+
+
+def _lead_jobs(
+    ctx: Context, connection: Connection, client: Client, crm: CrmOptions, rows: Sequence[Row[Any]], now: datetime
+) -> list[Job]:
+    leads = _leads(connection, client.id, rows)
+    checkouts = _checkouts(connection, client.id, list(leads.values()))
+    clocks = store_clocks(connection, client)
+    origins = ((lead.store, lead.checkout_id) for lead in leads.values())
+    made = [checkouts[origin] for origin in origins if origin in checkouts]
+    facts = gather(ctx, connection, client, made, clocks)
+    jobs = []
+    for row in rows:
+        lead = leads.get(row.shopper)
+        origin = checkouts.get((lead.store, lead.checkout_id)) if lead else None
+        if lead is None or origin is None or lead.generation != row.generation:
+            endings.finish(connection, row, "cancelled", "R7", "the lead is gone")
+            continue
+        shown = checkouts.get((lead.shown_store, lead.shown_checkout_id), origin)
+        known = _latest(facts[origin.store, origin.id], lead, shown)
+        verdict = _verdict(client, row, known, clocks.get(lead.store), now)
+        if verdict.go is Go.DELIVER:
+            jobs.append(_lead_job(ctx, client, crm, row, lead, shown, known, now))
+        else:
+            _hold_or_end(ctx, connection, client, row, lead, verdict, clocks.get(lead.store))
+    return jobs
+
+
+def _leads(connection: Connection, client: str, rows: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
+    query = select(LEADS).where(LEADS.c.client == client, LEADS.c.shopper.in_({row.shopper for row in rows}))
+    return {lead.shopper: lead for lead in connection.execute(query)}
+
+
+def _checkouts(connection: Connection, client: str, leads: Sequence[Row[Any]]) -> dict[tuple[str, str], Row[Any]]:
+    wanted: dict[str, set[str]] = {}
+    for lead in leads:
+        wanted.setdefault(lead.store, set()).add(lead.checkout_id)
+        wanted.setdefault(lead.shown_store, set()).add(lead.shown_checkout_id)
+    found = {}
+    for store, ids in wanted.items():
+        here = (CHECKOUTS.c.client == client, CHECKOUTS.c.store == store, CHECKOUTS.c.id.in_(ids))
+        found.update({(row.store, row.id): row for row in connection.execute(select(CHECKOUTS).where(*here))})
+    return found
+
+
+def _latest(facts: Facts, lead: Row[Any], shown: Row[Any]) -> Facts:
+    """The facts of the checkout that made the lead, with what the shopper's latest checkout says now."""
+    consent = ConsentState(shown.consent)
+    if facts.consent is ConsentState.UNSUBSCRIBED:
+        consent = facts.consent
+    return replace(
+        facts,
+        activity_at=max(facts.activity_at, lead.activity_at),
+        emptied=shown.emptied,
+        consent=consent,
+        lifted=lead.lifted,
+    )
+
+
+def _verdict(client: Client, row: Row[Any], facts: Facts, clock: StoreClock | None, now: datetime) -> Verdict:
+    if row.kind == "refresh":
+        return Verdict(Go.DELIVER)
+    offset = clock.offset if clock else timedelta(0)
+    store = client.store(row.store)
+    word_age = max(YOUNGEST_WORD, 3 * store.poll_every) if store else YOUNGEST_WORD
+    return rules.gate(facts, client.policy, now + offset, step=row.step, due_at=row.due_at + offset, word_age=word_age)
+
+
+def _hold_or_end(
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    row: Row[Any],
+    lead: Row[Any],
+    verdict: Verdict,
+    clock: StoreClock | None,
+) -> None:
+    if verdict.go is Go.END:
+        endings.finish(connection, row, verdict.state, verdict.rule, verdict.reason)
+        endings.conclude(connection, client, lead, ctx.clock())
+        return
+    offset = clock.offset if clock else timedelta(0)
+    again = (verdict.again_at or ctx.clock() + offset + rules.RECHECK) - offset
+    connection.execute(
+        update(DELIVERIES)
+        .where(DELIVERIES.c.id == row.id)
+        .values(next_at=again, rule=verdict.rule, detail=verdict.reason)
+    )
+    endings.show(connection, client.id, lead, verdict.state, verdict.rule, verdict.reason, ctx.clock())
+    if verdict.state is State.HELD:  # ask for the word now, not at the next turn
+        soon = (STORES.c.client == client.id, STORES.c.failures == 0, STORES.c.next_poll_at > ctx.clock())
+        connection.execute(update(STORES).where(*soon).values(next_poll_at=ctx.clock()))
+
+
+def _lead_job(
+    ctx: Context,
+    client: Client,
+    crm: CrmOptions,
+    row: Row[Any],
+    lead: Row[Any],
+    shown: Row[Any],
+    facts: Facts,
+    now: datetime,
+) -> Job:
+    step = client.config.sequence[row.step] if row.step < len(client.config.sequence) else client.config.sequence[-1]
+    checkout = read_payload(shown.payload)
+    wanted = client.config.fields_for(step, crm)
+    link = short_url(ctx, client.id, lead.shopper, checkout.url)
+    values = templates.values(
+        checkout,
+        store=shown.store,
+        client=client.id,
+        abandoned_at=rules.abandoned_at(lead.activity_at, client.policy),
+        wanted=templates.names_used(wanted),
+    )
+    tags = client.config.tags_for(step, crm)
+    campaign = client.config.campaign_for(step, crm)
+    opted_in = facts.consent is ConsentState.OPTED_IN
+    enrolment = Enrolment(
+        key=row.key,
+        email=lead.email,
+        checkout=checkout,
+        client=client.id,
+        store=lead.store,
+        at=now,
+        lead_at=lead.created_at,
+        fields=templates.render(wanted, {**values, "email": lead.email}),
+        tags=tags,
+        campaign=campaign,
+        step=row.step,
+        generation=row.generation,
+        may_subscribe=opted_in or crm.subscribe == "eligible",
+        repeated=row.attempts > 0,
+        short_url=link,
+    )
+    return Job(row, enrolment, step, json.dumps({"tags": list(tags)}))
+
+
+def _distinct(campaigns: Iterable[Any]) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for campaign in campaigns:
+        if campaign is not None and campaign not in found:
+            found.append(campaign)
+    return tuple(found)
+
+
+def _withdrawal(connection: Connection, client: Client, crm: CrmOptions, row: Row[Any], now: datetime) -> Job:
+    tags = set(crm.tags)
+    query = select(DELIVERIES.c.applied).where(
+        DELIVERIES.c.client == client.id,
+        DELIVERIES.c.crm == crm.id,
+        DELIVERIES.c.shopper == row.shopper,
+        DELIVERIES.c.kind == "enrol",
+        DELIVERIES.c.applied != "",
+    )
+    for applied in connection.execute(query).scalars():
+        tags.update(json.loads(applied)["tags"])
+    for _, step in client.steps_for(crm.id):
+        tags.update(step.tags)
+    campaigns = [client.config.campaign_for(step, crm) for _, step in client.steps_for(crm.id)]
+    bought = row.reason == "bought"
+    withdrawal = Withdrawal(
+        key=row.key,
+        email=row.email or "",
+        at=now,
+        store=row.store,
+        checkout_id=row.checkout_id,
+        tags=tuple(sorted(tags - set(crm.on_recovered.add_tags))),
+        add_tags=crm.on_recovered.add_tags if bought else (),
+        campaigns=_distinct((crm.campaign, *campaigns)),
+        reason=row.reason,
+        order=_order(connection, client.id, row) if bought else None,
+        generation=row.generation,
+    )
+    return Job(row, withdrawal)
+
+
+def _order(connection: Connection, client: str, row: Row[Any]) -> Order | None:
+    store, _, order_id = row.order_id.partition("/")
+    if not order_id:
+        return None
+    here = (ORDERS.c.client == client, ORDERS.c.store == store, ORDERS.c.id == order_id)
+    found = connection.execute(select(ORDERS).where(*here)).first()
+    if found is None:
+        return None
+    return Order(
+        id=found.id,
+        status=found.status,
+        purchase=found.purchase,
+        created_at=found.created_at,
+        modified_at=found.modified_at,
+        customer=Customer(email=row.email or "", id=found.customer_id),
+        total=Money(Decimal(found.total), found.currency),
+        refunded=Decimal(found.refunded),
+        origin=Origin(found.origin),
+        placed_at=found.placed_at,
+        checkout_id=found.checkout_id,
+    )

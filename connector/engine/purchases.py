@@ -1,0 +1,229 @@
+"""R7: finds the purchases that belong to checkouts, ends those checkouts, and lets the shoppers go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, or_, select, tuple_, update
+
+from connector import tables
+from connector.db import Database, table
+from connector.engine.context import Client, Context
+from connector.engine.outbox import cancel, withdraw
+from connector.engine.story import tell
+from connector.model import Origin
+from connector.rules import BOUGHT, Decision, Facts, Purchase, State, bought
+
+CHECKOUTS = table(tables.Checkout)
+ORDERS = table(tables.Order)
+LEADS = table(tables.Lead)
+RECOVERIES = table(tables.Recovery)
+
+
+def purchases_of(
+    connection: Connection, client: str, rows: Iterable[Row[Any]]
+) -> dict[tuple[str, str], list[Purchase]]:
+    """The purchases that match each checkout: by shopper everywhere; by customer, order or token within its store."""
+    rows = list(rows)
+    found: dict[tuple[str, str], list[Purchase]] = defaultdict(list)
+    orders = _candidates(connection, client, rows)
+    by_key: dict[tuple[str, ...], list[Row[Any]]] = defaultdict(list)
+    for order in orders:
+        for key in _order_keys(order):
+            by_key[key].append(order)
+    for row in rows:
+        seen: dict[tuple[str, str], Purchase] = {}
+        for key in _checkout_keys(row):
+            for order in by_key.get(key, ()):
+                same = key[0] in ("order", "token") or seen.get((order.store, order.id), _NEVER).same_checkout
+                seen[order.store, order.id] = Purchase(order.placed_at, order.id, Origin(order.origin), same)
+        found[row.store, row.id] = list(seen.values())
+    return found
+
+
+_NEVER = Purchase(datetime.min)  # noqa: DTZ901  (a stand-in, never compared)
+
+
+def _candidates(connection: Connection, client: str, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    shoppers = {row.shopper for row in rows if row.shopper}
+    customers = {(row.store, row.customer_id) for row in rows if row.customer_id}
+    tokens = {(row.store, row.token) for row in rows if row.token}
+    ids = {(row.store, row.order_id) for row in rows if row.order_id} | {(row.store, row.id) for row in rows}
+    wheres = []
+    if shoppers:
+        wheres.append(ORDERS.c.shopper.in_(shoppers))
+    if customers:
+        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.customer_id).in_(customers))
+    if tokens:
+        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.token).in_(tokens))
+        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.cart_token).in_(tokens))
+    if ids:
+        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.id).in_(ids))
+    orders: dict[tuple[str, str], Row[Any]] = {}
+    for where in wheres:  # one query an index, rather than one OR that no index serves
+        query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.purchase, where)
+        orders.update({(order.store, order.id): order for order in connection.execute(query)})
+    return list(orders.values())
+
+
+def _order_keys(order: Row[Any]) -> list[tuple[str, ...]]:
+    keys: list[tuple[str, ...]] = [("order", order.store, order.id)]
+    if order.shopper:
+        keys.append(("shopper", order.shopper))
+    if order.customer_id:
+        keys.append(("customer", order.store, order.customer_id))
+    keys += [("token", order.store, token) for token in (order.token, order.cart_token) if token]
+    if order.checkout_id:
+        keys.append(("order", order.store, order.checkout_id))
+    return keys
+
+
+def _checkout_keys(row: Row[Any]) -> list[tuple[str, ...]]:
+    keys: list[tuple[str, ...]] = [("order", row.store, row.order_id or row.id)]
+    if row.token:
+        keys.append(("token", row.store, row.token))
+    if row.shopper:
+        keys.append(("shopper", row.shopper))
+    if row.customer_id:
+        keys.append(("customer", row.store, row.customer_id))
+    return keys
+
+
+def purchase_facts(row: Row[Any], purchases: Sequence[Purchase]) -> Facts:
+    """The part of the facts that `rules.bought` looks at."""
+    return Facts(
+        started_at=row.started_at,
+        activity_at=row.activity_at,
+        seen_at=row.seen_at,
+        shopper=row.shopper,
+        completed_at=row.completed_at,
+        purchases=tuple(purchases),
+        delivered_first_at=row.delivered_first_at,
+        delivered_last_at=row.delivered_last_at,
+    )
+
+
+def end_bought(
+    ctx: Context, connection: Connection, client: Client, orders: Sequence[dict[str, Any]], now: datetime
+) -> None:
+    """Ends every checkout that these purchases end. Called in the transaction that stores the orders."""
+    if not orders:
+        return
+    rows = _open_checkouts(connection, client.id, orders)
+    matched = purchases_of(connection, client.id, rows)
+    for row in rows:
+        decision = bought(purchase_facts(row, matched[row.store, row.id]), client.policy)
+        if decision:
+            close(ctx, connection, client, row, decision, matched[row.store, row.id], now)
+
+
+def _open_checkouts(connection: Connection, client: str, orders: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
+    shoppers = {order["shopper"] for order in orders if order["shopper"]}
+    customers = {(order["store"], order["customer_id"]) for order in orders if order["customer_id"]}
+    tokens = {(o["store"], token) for o in orders for token in (o["token"], o["cart_token"]) if token}
+    ids = {(order["store"], id_) for order in orders for id_ in (order["id"], order["checkout_id"]) if id_}
+    wheres = []
+    if shoppers:
+        wheres.append(CHECKOUTS.c.shopper.in_(shoppers))
+    if customers:
+        wheres.append(tuple_(CHECKOUTS.c.store, CHECKOUTS.c.customer_id).in_(customers))
+    if tokens:
+        wheres.append(tuple_(CHECKOUTS.c.store, CHECKOUTS.c.token).in_(tokens))
+    wheres.append(tuple_(CHECKOUTS.c.store, CHECKOUTS.c.id).in_(ids))
+    unfinished = or_(CHECKOUTS.c.state.not_in(BOUGHT), CHECKOUTS.c.bought_by == "")
+    rows: dict[tuple[str, str], Row[Any]] = {}
+    for where in wheres:
+        query = select(CHECKOUTS).where(CHECKOUTS.c.client == client, unfinished, where)
+        rows.update({(row.store, row.id): row for row in connection.execute(query)})
+    return list(rows.values())
+
+
+def close(
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    row: Row[Any],
+    decision: Decision,
+    purchases: Sequence[Purchase],
+    now: datetime,
+) -> None:
+    """Ends one checkout as bought: erases the address, records the recovery, lets the shopper go everywhere."""
+    order = _order_of(connection, client.id, row, purchases)
+    again = row.state in BOUGHT  # completed earlier, and now its order is known
+    state = State(row.state) if again else decision.state
+    connection.execute(
+        update(CHECKOUTS)
+        .where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row.store, CHECKOUTS.c.id == row.id)
+        .values(
+            state=state,
+            rule=decision.rule,
+            reason=decision.reason,
+            email=None,
+            payload=None,
+            decide_at=None,
+            bought_by=f"{order.store}/{order.id}" if order else "",
+            updated_at=now,
+        )
+    )
+    if not again:
+        tell(connection, client.id, row.shopper, now, f"{state}: {decision.reason}", "R7", row.store, row.id)
+    if order:
+        _record(ctx.db, connection, client.id, row, order, state, now)
+    if not again:
+        _release_leads(ctx, connection, client, row, order, now)
+
+
+def _order_of(connection: Connection, client: str, row: Row[Any], purchases: Sequence[Purchase]) -> Row[Any] | None:
+    ends = [p for p in purchases if p.same_checkout or p.placed_at >= row.started_at]
+    if not ends:
+        return None
+    first = min(ends, key=lambda p: (not p.same_checkout, p.placed_at))
+    query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.id == first.order_id, ORDERS.c.purchase)
+    return next(iter(connection.execute(query.order_by(ORDERS.c.store != row.store))), None)
+
+
+RANK = {State.RECOVERED: 2, State.BOUGHT_LATER: 1, State.SELF_RECOVERED: 0}
+
+
+def _record(
+    db: Database, connection: Connection, client: str, row: Row[Any], order: Row[Any], state: State, now: datetime
+) -> None:
+    """One recovery an order, however many checkouts it ends: the one that a step brought back wins."""
+    key = and_(RECOVERIES.c.client == client, RECOVERIES.c.store == order.store, RECOVERIES.c.order_id == order.id)
+    known = connection.execute(select(RECOVERIES.c.state).where(key)).scalar()
+    if known is not None and RANK[State(known)] >= RANK[state]:
+        return
+    recovery = {
+        "client": client,
+        "store": order.store,
+        "order_id": order.id,
+        "shopper": row.shopper,
+        "state": state,
+        "origin": order.origin,
+        "amount": order.total,
+        "currency": order.currency,
+        "placed_at": order.placed_at,
+        "seen_at": now,
+        "checkout_store": row.store,
+        "checkout_id": row.id,
+        "last_step": row.delivered_step,
+        "last_delivered_at": row.delivered_last_at,
+        "arm": row.arm,
+    }
+    db.upsert(connection, tables.Recovery, [recovery])
+
+
+def _release_leads(
+    ctx: Context, connection: Connection, client: Client, row: Row[Any], order: Row[Any] | None, now: datetime
+) -> None:
+    made_or_shown = or_(
+        and_(LEADS.c.store == row.store, LEADS.c.checkout_id == row.id),
+        and_(LEADS.c.shown_store == row.store, LEADS.c.shown_checkout_id == row.id),
+    )
+    for lead in connection.execute(select(LEADS).where(LEADS.c.client == client.id, made_or_shown)).all():
+        cancel(connection, client.id, lead.shopper, "R7", "the shopper bought")
+        withdraw(ctx, connection, lead, "bought", now, order_id=f"{order.store}/{order.id}" if order else "")
+        connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))

@@ -1,0 +1,79 @@
+"""R8: leads leave after `keep_for`, and nothing else is kept for longer than it is needed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+
+from connector import tables
+from connector.db import table
+from connector.engine import outbox
+from connector.engine.context import Client, Context
+from connector.engine.story import tell
+from connector.rules import State
+
+CHECKOUTS = table(tables.Checkout)
+DELIVERIES = table(tables.Delivery)
+EVENTS = table(tables.Event)
+HOURS = table(tables.Hour)
+LEADS = table(tables.Lead)
+ORDERS = table(tables.Order)
+RECOVERIES = table(tables.Recovery)
+WINDOWS = table(tables.Window)
+NUMBERS = timedelta(days=400)  # windows and recoveries hold no address: a year's report, and some
+BATCH = 500
+
+
+def expire_leads(ctx: Context, client: Client, now: datetime) -> int:
+    """Takes leads older than `keep_for` off the table and our tags off the contacts. Returns how many."""
+    expired = 0
+    while True:
+        with ctx.db.write() as connection:
+            old = (LEADS.c.client == client.id, LEADS.c.created_at < now - client.policy.keep_for)
+            leads = connection.execute(select(LEADS).where(*old).limit(BATCH)).all()
+            for lead in leads:
+                outbox.cancel(connection, client.id, lead.shopper, "R8", "the lead is too old")
+                outbox.withdraw(ctx, connection, lead, "expired", now)
+                connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
+                days = client.policy.keep_for.days
+                connection.execute(
+                    update(CHECKOUTS)
+                    .where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == lead.store)
+                    .where(CHECKOUTS.c.id == lead.checkout_id)
+                    .values(
+                        state=State.EXPIRED, rule="R8", reason=f"older than {days} days", decide_at=None,
+                        email=None, payload=None, updated_at=now,
+                    )
+                )  # fmt: skip
+                tell(connection, client.id, lead.shopper, now, "lead expired", "R8", lead.store, lead.checkout_id)
+        expired += len(leads)
+        if len(leads) < BATCH:
+            return expired
+
+
+def purge(ctx: Context, client: Client, now: datetime) -> None:
+    """Deletes what no rule can need any more."""
+    old = now - client.policy.keep_for
+    with ctx.db.write() as connection:
+        alive = select(LEADS.c.id).where(
+            LEADS.c.client == CHECKOUTS.c.client,
+            ((LEADS.c.store == CHECKOUTS.c.store) & (LEADS.c.checkout_id == CHECKOUTS.c.id))
+            | ((LEADS.c.shown_store == CHECKOUTS.c.store) & (LEADS.c.shown_checkout_id == CHECKOUTS.c.id)),
+        )
+        connection.execute(
+            delete(CHECKOUTS).where(
+                CHECKOUTS.c.client == client.id,
+                CHECKOUTS.c.updated_at < old,
+                CHECKOUTS.c.activity_at < old,
+                ~alive.exists(),
+            )
+        )
+        connection.execute(delete(ORDERS).where(ORDERS.c.client == client.id, ORDERS.c.modified_at < old))
+        connection.execute(delete(EVENTS).where(EVENTS.c.client == client.id, EVENTS.c.at < old))
+        ended = DELIVERIES.c.state.not_in(outbox.OUTSTANDING)
+        connection.execute(
+            delete(DELIVERIES).where(DELIVERIES.c.client == client.id, ended, DELIVERIES.c.due_at < old - NUMBERS / 10)
+        )
+        for rows, at in ((WINDOWS, WINDOWS.c.opened_at), (RECOVERIES, RECOVERIES.c.seen_at), (HOURS, HOURS.c.hour)):
+            connection.execute(delete(rows).where(rows.c.client == client.id, at < now - NUMBERS))

@@ -1,0 +1,120 @@
+"""One pass: read every store, decide, deliver everything due. What `winback sync` does, and the tests' engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from connector import registry, tables
+from connector.db import table
+from connector.engine.accounts import Accounts
+from connector.engine.context import Client, Context
+from connector.engine.daemon import WORKERS
+from connector.engine.decide import decide_client
+from connector.engine.deliver import Outbox, Round, work
+from connector.engine.poll import Polled, poll_store
+from connector.engine.retention import expire_leads, purge
+
+DELIVERIES = table(tables.Delivery)
+CRMS = table(tables.Crm)
+PATIENCE = timedelta(seconds=60)  # what is due again within so short a time is waited for
+
+
+@dataclass
+class Report:
+    """What a pass did. `errors` names each store and CRM that failed."""
+
+    polled: dict[str, Polled] = field(default_factory=dict)
+    delivered: int = 0
+    refused: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def sync(
+    ctx: Context, accounts: Accounts, *, deliver: bool = True, sleep: Callable[[float], None] | None = time.sleep
+) -> Report:
+    """One pass over every client. `sleep` None does not wait for a CRM that asks for a moment."""
+    report = Report()
+    stores = [(client, store.id) for client in ctx.clients.values() for store in client.config.stores]
+    with ThreadPoolExecutor(min(16, len(stores) or 1), "poll") as pool:
+        for (client, store), polled in zip(
+            stores, pool.map(lambda it: poll_store(ctx, accounts, it[0], it[1]), stores), strict=True
+        ):
+            report.polled[f"{client.id}/{store}"] = polled
+            if polled.error:
+                report.errors[f"{client.id}/{store}"] = polled.error
+    for client in ctx.clients.values():
+        decide_client(ctx, client, ctx.clock())  # sister stores may have held leads until the last one had spoken
+        expire_leads(ctx, client, ctx.clock())
+        purge(ctx, client, ctx.clock())
+    if deliver:
+        crms = [(client, crm.id) for client in ctx.clients.values() for crm in client.config.crms]
+        with ThreadPoolExecutor(min(16, len(crms) or 1), "crm") as pool:
+            list(pool.map(lambda it: _drain(ctx, accounts, it[0], it[1], report, sleep), crms))
+    return report
+
+
+def _drain(
+    ctx: Context,
+    accounts: Accounts,
+    client: Client,
+    crm: str,
+    report: Report,
+    sleep: Callable[[float], None] | None,
+) -> None:
+    options = client.crm(crm)
+    if options is None:
+        return
+    adapter = registry.CRMS[options.adapter]
+    workers = min(WORKERS, adapter.rate.connections) if adapter.batch == 1 else 1
+    outbox = Outbox()
+    last = Round()
+
+    def rounds(_: int) -> Round:
+        total = Round()
+        while True:
+            done = work(ctx, accounts, outbox, client, crm)
+            total.done += done.done
+            total.failed += done.failed
+            total.error = done.error or total.error
+            if not done.more:
+                return total
+
+    while True:
+        with ThreadPoolExecutor(workers, crm) as pool:
+            for last in pool.map(rounds, range(workers)):
+                report.delivered += last.done
+                report.refused += last.failed
+                if last.error:
+                    report.errors[f"{client.id}/{crm}"] = last.error
+        wait = _soon(ctx, client.id, crm)
+        if sleep is None or wait is None:
+            return
+        sleep(wait)
+        report.errors.pop(f"{client.id}/{crm}", None)
+
+
+def _soon(ctx: Context, client: str, crm: str) -> float | None:
+    """Seconds until a retry that is worth waiting for, or None."""
+    now = ctx.clock()
+    with ctx.db.read() as connection:
+        account = connection.execute(select(CRMS).where(CRMS.c.client == client, CRMS.c.id == crm)).first()
+        if account is None or account.paused:
+            return None
+        next_at = connection.execute(
+            select(func.min(DELIVERIES.c.next_at)).where(
+                DELIVERIES.c.client == client,
+                DELIVERIES.c.crm == crm,
+                DELIVERIES.c.state == "pending",
+                DELIVERIES.c.attempts.between(1, 3),
+            )
+        ).scalar()
+    if next_at is None:
+        return None
+    at = max(next_at, account.retry_at or next_at)
+    return max((at - now).total_seconds(), 0.05) if at - now <= PATIENCE else None

@@ -1,0 +1,202 @@
+"""What the owner sees: the lead table, a shopper's story, and the outbox, as the commands print them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from connector import tables
+from connector.db import table
+from connector.engine.context import Client, Context
+from connector.engine.payload import read_payload
+from connector.rules import abandoned_at
+
+CHECKOUTS = table(tables.Checkout)
+DELIVERIES = table(tables.Delivery)
+EVENTS = table(tables.Event)
+LEADS = table(tables.Lead)
+SUPPRESSIONS = table(tables.Suppression)
+
+
+def leads(
+    ctx: Context,
+    client: Client,
+    *,
+    store: str | None = None,
+    state: str | None = None,
+    email: str | None = None,
+    since: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """The lead table: every contactable checkout, newest activity first, as `leads list --json` has it."""
+    query = select(CHECKOUTS).where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.shopper != "")
+    if store:
+        query = query.where(CHECKOUTS.c.store == store)
+    if state:
+        query = query.where(CHECKOUTS.c.state == state)
+    if email:
+        query = query.where(CHECKOUTS.c.shopper == ctx.shopper(client.id, email)[0])
+    if since:
+        query = query.where(CHECKOUTS.c.activity_at >= since)
+    with ctx.db.read() as connection:
+        rows = connection.execute(query.order_by(CHECKOUTS.c.activity_at.desc(), CHECKOUTS.c.id)).all()
+        made = _leads(connection, client.id)
+        steps = _steps(connection, client.id)
+    return [_lead(client, row, made.get((row.store, row.id)), steps[row.store, row.id]) for row in rows]
+
+
+def _leads(connection: Connection, client: str) -> dict[tuple[str, str], Row[Any]]:
+    query = select(LEADS).where(LEADS.c.client == client)
+    return {(row.store, row.checkout_id): row for row in connection.execute(query)}
+
+
+def _steps(connection: Connection, client: str) -> dict[tuple[str, str], list[Row[Any]]]:
+    steps: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    query = select(DELIVERIES).where(DELIVERIES.c.client == client, DELIVERIES.c.kind == "enrol")
+    for row in connection.execute(query.order_by(DELIVERIES.c.generation, DELIVERIES.c.step, DELIVERIES.c.crm)):
+        steps[row.store, row.checkout_id].append(row)
+    return steps
+
+
+def _lead(client: Client, row: Row[Any], lead: Row[Any] | None, steps: Sequence[Row[Any]]) -> dict[str, Any]:
+    url = read_payload(row.payload).url if row.payload else None
+    return {
+        "client": row.client,
+        "store": row.store,
+        "email": row.email,
+        "state": row.state,
+        "reason": row.reason,
+        "rule": row.rule,
+        "created_at": _time(lead.created_at if lead else row.triggered_at),
+        "abandoned_at": _time(abandoned_at(row.activity_at, client.policy)),
+        "updated_at": _time(row.updated_at),
+        "product_name": row.product_name,
+        "checkout_url": url,
+        "total": row.total,
+        "currency": row.currency,
+        "consent": row.consent,
+        "steps": [
+            {
+                "index": step.step,
+                "crm": step.crm,
+                "state": step.state,
+                "due_at": _time(step.due_at),
+                "done_at": _time(step.done_at),
+                "attempts": step.attempts,
+                "error": step.error or (step.detail if step.state not in ("done", "pending") else ""),
+            }
+            for step in steps
+        ],
+    }
+
+
+def explain(ctx: Context, client: Client, email: str) -> dict[str, Any] | None:
+    """The story of one shopper (R11), or None where nothing is known of them."""
+    shopper, _ = ctx.shopper(client.id, email)
+    known = leads(ctx, client, email=email) if shopper else []
+    with ctx.db.read() as connection:
+        query = select(EVENTS).where(EVENTS.c.client == client.id, EVENTS.c.shopper == shopper)
+        events = connection.execute(query.order_by(EVENTS.c.at, EVENTS.c.id)).all() if shopper else []
+        here = (SUPPRESSIONS.c.client == client.id, SUPPRESSIONS.c.value == shopper)
+        suppressed = connection.execute(select(SUPPRESSIONS).where(*here)).first()
+    if not known and not events and suppressed is None:
+        return None
+    newest = known[0] if known else {"state": "suppressed", "reason": "", "rule": "R10"}
+    if suppressed is not None and not known:
+        newest = {"state": "suppressed", "reason": f"{suppressed.why} on {_time(suppressed.at)}", "rule": "R10"}
+    return {
+        "client": client.id,
+        "email": email,
+        "state": newest["state"],
+        "reason": newest["reason"],
+        "rule": newest["rule"],
+        "leads": known,
+        "events": [{"at": _time(event.at), "what": event.what, "rule": event.rule} for event in events],
+    }
+
+
+def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> list[dict[str, Any]]:
+    """What was refused or is waiting, and why; `everything` adds what is done or was taken back."""
+    query = select(DELIVERIES).where(DELIVERIES.c.client == client.id)
+    if not everything:
+        query = query.where(DELIVERIES.c.state.not_in(("done", "cancelled")))
+    with ctx.db.read() as connection:
+        rows = connection.execute(query.order_by(DELIVERIES.c.next_at, DELIVERIES.c.id)).all()
+        emails = {
+            (row.shopper): row.email
+            for row in connection.execute(select(LEADS.c.shopper, LEADS.c.email).where(LEADS.c.client == client.id))
+        }
+    return [
+        {
+            "id": row.id,
+            "client": row.client,
+            "crm": row.crm,
+            "email": row.email or emails.get(row.shopper),
+            "kind": row.kind,
+            "step": row.step if row.kind == "enrol" else None,
+            "state": row.state,
+            "rule": row.rule,
+            "reason": row.error or row.detail,
+            "attempts": row.attempts,
+            "due_at": _time(row.due_at),
+            "next_at": _time(row.next_at) if row.state == "pending" else None,
+            "done_at": _time(row.done_at),
+        }
+        for row in rows
+    ]
+
+
+def would_enrol(ctx: Context, client: Client) -> list[dict[str, Any]]:
+    """Who would be enrolled where, by what is due now: what `sync --dry-run` prints."""
+    query = (
+        select(DELIVERIES, LEADS.c.email.label("address"))
+        .join(LEADS, (LEADS.c.client == DELIVERIES.c.client) & (LEADS.c.shopper == DELIVERIES.c.shopper))
+        .where(DELIVERIES.c.client == client.id, DELIVERIES.c.kind == "enrol", DELIVERIES.c.state == "pending")
+        .where(DELIVERIES.c.next_at <= ctx.clock())
+    )
+    with ctx.db.read() as connection:
+        return [
+            {
+                "client": row.client,
+                "store": row.store,
+                "email": row.address,
+                "crm": row.crm,
+                "step": row.step + 1,
+                "due_at": _time(row.due_at),
+            }
+            for row in connection.execute(query.order_by(DELIVERIES.c.due_at))
+        ]
+
+
+def counts(ctx: Context) -> tuple[dict[tuple[str, str, str], int], dict[tuple[str, str], int]]:
+    """Leads by client, store and state; deliveries that are due by client and CRM. For the metrics."""
+    with ctx.db.read() as connection:
+        states = connection.execute(
+            select(CHECKOUTS.c.client, CHECKOUTS.c.store, CHECKOUTS.c.state, func.count())
+            .where(CHECKOUTS.c.shopper != "")
+            .group_by(CHECKOUTS.c.client, CHECKOUTS.c.store, CHECKOUTS.c.state)
+        ).all()
+        due = connection.execute(
+            select(DELIVERIES.c.client, DELIVERIES.c.crm, func.count())
+            .where(DELIVERIES.c.state == "pending", DELIVERIES.c.next_at <= ctx.clock())
+            .group_by(DELIVERIES.c.client, DELIVERIES.c.crm)
+        ).all()
+    return {(c, s, state): n for c, s, state, n in states}, {(c, crm): n for c, crm, n in due}
+
+
+def troubles(ctx: Context) -> list[str]:
+    """Sentences about the stores and CRMs that are in trouble now."""
+    found = []
+    with ctx.db.read() as connection:
+        for model in (tables.Store, tables.Crm):
+            rows = table(model)
+            unwell = connection.execute(select(rows).where(rows.c.gone.is_(False), rows.c.error != ""))
+            found += [f"{row.client}/{row.id}: {row.error}" for row in unwell]
+    return found
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if value else None

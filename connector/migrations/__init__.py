@@ -1,0 +1,1 @@
+"""Alembic migrations. A change of tables.py comes with a new file here, and with its id as db.HEAD."""

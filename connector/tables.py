@@ -1,0 +1,259 @@
+"""The tables. Times named `…_at` on checkouts, orders, leads and windows are on the store's clock; those that the
+scheduler looks at (`next_…`, `decide_at`, `due_at`, `…read_at`) are on ours. A shopper is a keyed hash (address.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+
+class Setting(SQLModel, table=True):
+    """What belongs to the database itself, such as the key of its hashes."""
+
+    __tablename__ = "settings"
+    name: str = Field(primary_key=True)
+    value: str
+
+
+class Store(SQLModel, table=True):
+    """A store's account pin, cursors and health."""
+
+    __tablename__ = "stores"
+    client: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    identity: str | None = None
+    name: str = ""
+    checkouts_cursor: str | None = None
+    orders_cursor: str | None = None
+    first_poll_at: datetime | None = None
+    next_poll_at: datetime | None = Field(default=None, index=True)
+    polled_at: datetime | None = None  # the last poll that worked
+    orders_read_at: datetime | None = None  # R4: when the last finished orders read started
+    clock_offset: float = 0.0  # seconds that the store's clock is ahead of ours
+    failures: int = 0
+    error: str = ""
+    paused: bool = False  # a ConfigError: the owner must act
+    gone: bool = False  # not in the configuration any more
+    surge: bool = False  # R3
+    surge_released_at: datetime | None = None
+
+
+class Crm(SQLModel, table=True):
+    """A CRM's account pin and health."""
+
+    __tablename__ = "crms"
+    client: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    identity: str | None = None
+    name: str = ""
+    failures: int = 0
+    retry_at: datetime | None = None
+    error: str = ""
+    paused: bool = False
+    gone: bool = False
+
+
+class Hour(SQLModel, table=True):
+    """Leads made in an hour (R3's busiest hour)."""
+
+    __tablename__ = "hours"
+    client: str = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    hour: datetime = Field(primary_key=True)
+    leads: int = 0
+
+
+class Checkout(SQLModel, table=True):
+    """Every checkout that was read, in its one visible state (R11)."""
+
+    __tablename__ = "checkouts"
+    __table_args__ = (
+        Index("ix_checkouts_due", "client", "decide_at"),
+        Index("ix_checkouts_shopper", "client", "shopper"),
+        Index("ix_checkouts_token", "client", "store", "token"),
+        Index("ix_checkouts_customer", "client", "store", "customer_id"),
+    )
+    client: str = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    shopper: str = ""
+    email: str | None = None  # erased when the shopper bought
+    payload: str | None = None  # the Checkout as JSON; likewise
+    customer_id: str = ""
+    order_id: str = ""
+    token: str = ""
+    status: str
+    digest: str
+    started_at: datetime
+    activity_at: datetime
+    seen_at: datetime
+    completed_at: datetime | None = None
+    emptied: bool = False
+    consent: str = "unknown"
+    consent_source: str = ""
+    consent_at: datetime | None = None
+    country: str = ""
+    total: str = "0"  # a decimal string: SQLite has no exact numbers
+    currency: str = ""
+    product_name: str = ""
+    stage: str = ""
+    state: str
+    rule: str = ""
+    reason: str = ""
+    arm: str = ""  # "holdout" stays, whatever becomes of the state (R12)
+    lifted: bool = False
+    carry_step: int = 0  # R6: the step that a corrected address goes on with
+    triggered_at: datetime | None = None
+    delivered_first_at: datetime | None = None
+    delivered_last_at: datetime | None = None
+    delivered_step: int | None = None
+    bought_by: str = ""  # the order that ended it, "store/id"
+    decide_at: datetime | None = None
+    updated_at: datetime
+
+
+class Order(SQLModel, table=True):
+    """What R4 and R7 need of an order; no address."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_shopper", "client", "shopper"),
+        Index("ix_orders_customer", "client", "store", "customer_id"),
+        Index("ix_orders_token", "client", "store", "token"),
+        Index("ix_orders_cart_token", "client", "store", "cart_token"),
+        Index("ix_orders_modified", "modified_at"),
+    )
+    client: str = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    shopper: str = ""
+    customer_id: str = ""
+    checkout_id: str = ""
+    token: str = ""
+    cart_token: str = ""
+    status: str
+    purchase: bool
+    origin: str
+    created_at: datetime
+    modified_at: datetime
+    placed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    total: str = "0"
+    refunded: str = "0"
+    currency: str = ""
+
+
+class Lead(SQLModel, table=True):
+    """A shopper under way. Gone at purchase, at erasure, and after `keep_for`."""
+
+    __tablename__ = "leads"
+    __table_args__ = (Index("ix_leads_shopper", "shopper", "client", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    client: str
+    shopper: str
+    email: str
+    generation: int = 1
+    store: str  # of the checkout that made it
+    checkout_id: str
+    shown_store: str  # of the checkout whose items and URL are shown now (R6)
+    shown_checkout_id: str
+    activity_at: datetime  # of the checkout shown
+    created_at: datetime = Field(index=True)
+    arm: str = ""
+    lifted: bool = False
+
+
+class Window(SQLModel, table=True):
+    """R5: when a shopper's seven days opened. Outlives the lead."""
+
+    __tablename__ = "windows"
+    client: str = Field(primary_key=True)
+    shopper: str = Field(primary_key=True)
+    opened_at: datetime | None = None
+    generation: int = 0
+
+
+class Delivery(SQLModel, table=True):
+    """The outbox: one thing to be done in one CRM, until it is done or has a visible end."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("ix_deliveries_due", "client", "crm", "state", "priority", "next_at"),
+        Index("ix_deliveries_shopper", "client", "shopper", "crm"),
+        Index("ix_deliveries_key", "key", unique=True),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    client: str
+    crm: str
+    shopper: str
+    email: str | None = None  # erased with the lead, once nothing is outstanding
+    kind: str  # enrol | refresh | withdraw | forget
+    key: str
+    step: int = 0
+    generation: int = 1
+    store: str = ""
+    checkout_id: str = ""
+    order_id: str = ""
+    reason: str = ""
+    state: str = "pending"  # pending | sending | done | failed | cancelled | a State
+    priority: int = 5  # withdrawals overtake
+    due_at: datetime
+    next_at: datetime
+    attempts: int = 0
+    attempted_at: datetime | None = None
+    done_at: datetime | None = None
+    rule: str = ""
+    error: str = ""
+    detail: str = ""
+    applied: str = ""  # JSON of the tags and the campaign put on, for the withdrawal
+    withdrawn: bool = False  # a withdrawal for it is under way or done
+
+
+class Suppression(SQLModel, table=True):
+    """R10: a shopper (keyed hash) or a domain that never becomes a lead."""
+
+    __tablename__ = "suppressions"
+    client: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    why: str
+    at: datetime
+
+
+class Recovery(SQLModel, table=True):
+    """What is kept of a purchase (R7)."""
+
+    __tablename__ = "recoveries"
+    __table_args__ = (Index("ix_recoveries_shopper", "client", "shopper"),)
+    client: str = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    order_id: str = Field(primary_key=True)
+    shopper: str
+    state: str
+    origin: str = "checkout"
+    amount: str
+    currency: str
+    placed_at: datetime
+    seen_at: datetime
+    checkout_store: str = ""
+    checkout_id: str = ""
+    last_step: int | None = None
+    last_delivered_at: datetime | None = None
+    arm: str = ""
+
+
+class Event(SQLModel, table=True):
+    """A line of the story that `explain` tells."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_shopper", "client", "shopper"), Index("ix_events_at", "at"))
+    id: int | None = Field(default=None, primary_key=True)
+    client: str
+    shopper: str
+    at: datetime
+    what: str
+    rule: str = ""
+    store: str = ""
+    checkout_id: str = ""
