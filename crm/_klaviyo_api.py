@@ -1,0 +1,199 @@
+"""How Klaviyo's API is spoken to: JSON:API, revision 2026-07-15, limits counted for each account and call.
+
+https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling (read November 2026). At once/a minute: profiles
+and lists 75/750, events 350/3500, bulk events and list membership 10/150, metrics 10/150, accounts 1/15.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connector.errors import ConfigError, TransientError
+from connector.http import Door, Http, Rate, Response
+from connector.registry import CrmOptions
+from crm._klaviyo_payloads import BULK_HEAD, BULK_TAIL, KEY, Json
+
+ORIGIN = "https://a.klaviyo.com"
+REVISION = "2026-07-15"
+MEDIA = "application/vnd.api+json"
+PAGE = 100  # profiles in one answer
+MOST = 1000  # profiles in one call on a list or on subscriptions
+# A burst and a minute's refill together stay under the steady limit.
+PROFILES = Rate(per_second=11, burst=70)
+EVENTS = Rate(per_second=52, burst=300)
+BULK = Rate(per_second=2.3, burst=8)
+MARKETING = tuple(
+    f"subscriptions.email.marketing.{name}"
+    for name in ("can_receive_email_marketing", "consent", "suppression", "list_suppressions")
+)
+UNSUBSCRIBED = "they unsubscribed"
+SUPPRESSED = {
+    "HARD_BOUNCE": "their mailbox does not exist",
+    "INVALID_EMAIL": "their address is invalid",
+    "SPAM_COMPLAINT": "they reported e-mails as spam",
+    "UNSUBSCRIBE": UNSUBSCRIBED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A profile as Klaviyo has it. `key` is that of the last enrolment that put it on a list."""
+
+    id: str
+    marketing: Mapping[str, Any]
+    key: str = ""
+
+    def refusal(self, list_id: str | None = None) -> str:
+        """Why no flow mails this profile, or "". What Klaviyo does not say counts as a refusal."""
+        for suppression in self.marketing.get("suppression") or ():
+            return SUPPRESSED.get(suppression.get("reason", ""), "they are suppressed in the account")
+        if self.marketing.get("consent") == "UNSUBSCRIBED":
+            return UNSUBSCRIBED
+        if self.marketing.get("can_receive_email_marketing") is not True:
+            return "they are suppressed in the account"
+        if list_id and any(each.get("list_id") == list_id for each in self.marketing.get("list_suppressions") or ()):
+            return "they unsubscribed from the list"
+        return ""
+
+
+class Api:
+    """The calls that the adapter makes. Each raises the three errors; what repeats harmlessly is repeated at once."""
+
+    def __init__(self, options: CrmOptions, api_key: str, http: Http) -> None:
+        auth = {"authorization": f"Klaviyo-API-Key {api_key}"}
+        self._headers = {**auth, "revision": REVISION, "accept": MEDIA, "content-type": MEDIA}
+        account = hashlib.sha256(api_key.encode()).hexdigest()[:16]
+
+        def door(tier: str, rate: Rate) -> Door:
+            return http.door(
+                options.base_url or ORIGIN,
+                name="Klaviyo",
+                rate=options.limit(rate),
+                account=f"klaviyo {account} {tier}",
+                headers=self._headers,
+                secrets=options.secrets(),
+            )
+
+        self.door = door("profiles", PROFILES)
+        self._events, self._bulk = door("events", EVENTS), door("bulk", BULK)
+
+    def read(self, path: str, scope: str, query: Mapping[str, str], allow: Iterable[int] = ()) -> Any:
+        """What `check` asks for; None where it does not exist and `allow` has 404."""
+        response = self.door.request("GET", path, query=query, allow={403, *allow})
+        if response.status == 403:
+            raise ConfigError(f"The Klaviyo key may not read {path}. Make a private key that has the scope {scope}")
+        return None if response.status == 404 else response.json()
+
+    def has_metric(self, name: str) -> bool:
+        """Whether an event of this name ever came in."""
+        query = {"fields[metric]": "name"}
+        while True:
+            page = self.read("/api/metrics", "metrics:read", query)
+            if any(each["attributes"]["name"] == name for each in page["data"]):
+                return True
+            next_page = (page.get("links") or {}).get("next") or ""
+            cursor = re.search(r"[?&]page(?:\[|%5B)cursor(?:\]|%5D)=([^&]+)", next_page)
+            if not cursor:
+                return False
+            query["page[cursor]"] = cursor[1]
+
+    def contacts(self, emails: Iterable[str], *, with_key: bool = False) -> dict[str, Contact]:
+        """The profiles that exist, by address in lower case; 100 addresses at most."""
+        values = json.dumps(sorted(set(emails)), separators=(",", ":"), ensure_ascii=False)
+        query = {
+            "filter": f"any(email,{values})",
+            "additional-fields[profile]": "subscriptions",
+            "fields[profile]": ",".join(("email", *MARKETING, *(("properties",) if with_key else ()))),
+            "page[size]": str(PAGE),
+        }
+        found = {}
+        for each in self.door.request("GET", "/api/profiles", query=query).json()["data"]:
+            attributes = each["attributes"]
+            marketing = ((attributes.get("subscriptions") or {}).get("email") or {}).get("marketing") or {}
+            key = str((attributes.get("properties") or {}).get(KEY, ""))
+            found[str(attributes.get("email") or "").lower()] = Contact(each["id"], marketing, key)
+        return found
+
+    def contact(self, email: str) -> Contact | None:
+        """One profile, or None."""
+        return self.contacts([email]).get(email.lower())
+
+    def write(self, profile: Json) -> str:
+        """Creates or updates a profile at once, and returns its id."""
+        path = "/api/profile-import"
+        response = self.door.request("POST", path, json={"data": profile}, allow={409}, repeatable=True)
+        if response.status != 409:
+            return str(response.json()["data"]["id"])
+        errors = response.json().get("errors") or [{}]
+        twin = str((errors[0].get("meta") or {}).get("duplicate_profile_id") or "")
+        if not twin:
+            raise self.door.error(response)
+        rest = {name: value for name, value in profile["attributes"].items() if name != "email"}
+        self.patch(twin, {**profile, "attributes": rest})
+        return twin
+
+    def patch(self, profile_id: str, profile: Json) -> None:
+        """Updates a profile; one that is gone is success."""
+        data = {"data": {**profile, "id": profile_id}}
+        self.door.request("PATCH", f"/api/profiles/{profile_id}", json=data, allow={404}, repeatable=True)
+
+    def subscribe(self, emails: Sequence[str], list_id: str | None) -> set[int]:
+        """Subscribes profiles that do not exist yet. Returns which ones Klaviyo refused, and then did none."""
+        consent = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
+        profiles = [{"type": "profile", "attributes": {"email": each, "subscriptions": consent}} for each in emails]
+        data = {
+            "type": "profile-subscription-bulk-create-job",
+            "attributes": {"custom_source": "Checkout", "profiles": {"data": profiles}},
+            "relationships": {"list": {"data": {"type": "list", "id": list_id}}},
+        }
+        path = "/api/profile-subscription-bulk-create-jobs"
+        return _refused(self.door.request("POST", path, json={"data": data}, allow={400}), len(emails))
+
+    def join(self, list_id: str, profile_ids: Sequence[str]) -> None:
+        """Puts profiles on a list. Raises ConfigError where there is no such list."""
+        if self._relate("POST", list_id, profile_ids).status == 404:
+            raise ConfigError(f"Klaviyo has no list {list_id}. Take its id from the list's address in Klaviyo")
+
+    def leave(self, list_id: str, profile_ids: Sequence[str]) -> None:
+        """Takes profiles off a list; who is not on it is success."""
+        self._relate("DELETE", list_id, profile_ids)
+
+    def _relate(self, method: str, list_id: str, profile_ids: Sequence[str]) -> Response:
+        data = {"data": [{"type": "profile", "id": each} for each in profile_ids]}
+        path = f"/api/lists/{list_id}/relationships/profiles"
+        return self._bulk.request(method, path, json=data, allow={404}, repeatable=True)
+
+    def track(self, body: Json) -> None:
+        """Sends one event. Klaviyo ignores one whose `unique_id` it has, so that it may be sent again."""
+        self._events.request("POST", "/api/events", json=body, repeatable=True)
+
+    def track_many(self, items: Sequence[bytes]) -> set[int]:
+        """Sends encoded events. Returns which ones Klaviyo refused, and then did none."""
+        url = f"{self._bulk.base_url}/api/event-bulk-create-jobs"
+        body = BULK_HEAD + b",".join(items) + BULK_TAIL
+        sent = self._bulk.send("POST", url, headers=self._headers, body=body, allow={400, 413}, repeatable=True)
+        return _refused(sent, len(items))
+
+    def erase(self, email: str) -> None:
+        """Deletes a profile for ever, as data protection law wants it."""
+        profile = {"data": {"type": "profile", "attributes": {"email": email}}}
+        data = {"type": "data-privacy-deletion-job", "attributes": {"profile": profile}}
+        self.door.request("POST", "/api/data-privacy-deletion-jobs", json={"data": data}, allow={404}, repeatable=True)
+
+
+def _refused(response: Response, count: int) -> set[int]:
+    """Which items the errors point at (`/data/attributes/…/data/3/…` is the fourth); all, where they do not say."""
+    if response.status < 400:
+        return set()
+    try:
+        errors = response.json().get("errors") or ()
+    except (TransientError, AttributeError):
+        errors = ()
+    pointers = (str((error.get("source") or {}).get("pointer") or "") for error in errors)
+    found = (re.match(r"/data/attributes/[a-z-]+/data/(\d+)", pointer) for pointer in pointers)
+    return {index for match in found if match and (index := int(match[1])) < count} or set(range(count))
