@@ -69,11 +69,15 @@ class Purchase:
 
 @dataclass(frozen=True)
 class Word:
-    """What one store of the client last said about its orders (R4): when its last *finished* read started."""
+    """What one store of the client last said about its orders (R4): when its last *finished* read started.
+
+    `failing_since` is set while the store cannot be read; a store that is merely not asked yet is not failing.
+    """
 
     read_at: datetime | None
     own: bool = True
     paused: bool = False
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -168,14 +172,16 @@ def in_window(facts: Facts, policy: Policy) -> bool:
 def unheard(words: Iterable[Word], since: datetime, held_from: datetime, now: datetime, policy: Policy) -> str:
     """R4: why the orders word is not there yet, or "" where every store has given it since `since`.
 
-    A sister store's patience counts from `held_from`, the moment at which the step could first have run.
+    The patience with a sister store that cannot be read counts from `held_from`, the moment at which the step could
+    first have run, or from when the sister began to fail, if that was later.
     """
     for word in words:
         if word.read_at is not None and word.read_at >= since:
             continue
         if word.own:
             return "waiting for the store's orders to be read"
-        if not word.paused and now - held_from < policy.sister_patience:
+        failing = word.failing_since is not None and now - max(held_from, word.failing_since) >= policy.sister_patience
+        if not word.paused and not failing:
             return "waiting for the orders of another store of this client"
     return ""
 

@@ -34,6 +34,7 @@ class Store(SQLModel, table=True):
     orders_read_at: datetime | None = None  # R4: when the last finished orders read started
     clock_offset: float = 0.0  # seconds that the store's clock is ahead of ours
     failures: int = 0
+    failing_since: datetime | None = None
     error: str = ""
     paused: bool = False  # a ConfigError: the owner must act
     gone: bool = False  # not in the configuration any more

@@ -32,13 +32,14 @@ class StoreClock:
     read_at: datetime | None
     paused: bool
     surge: bool
+    failing_since: datetime | None
 
 
 def store_clocks(connection: Connection, client: Client) -> dict[str, StoreClock]:
     """Every store of the client that is in the configuration."""
     query = select(STORES).where(STORES.c.client == client.id, STORES.c.gone.is_(False))
     return {
-        row.id: StoreClock(seconds(row.clock_offset), row.orders_read_at, row.paused, row.surge)
+        row.id: StoreClock(seconds(row.clock_offset), row.orders_read_at, row.paused, row.surge, row.failing_since)
         for row in connection.execute(query)
     }
 
@@ -47,7 +48,12 @@ def words(clocks: dict[str, StoreClock], own: str) -> tuple[Word, ...]:
     """R4's words as the rules take them, all on the clock of the store `own`."""
     shift = clocks[own].offset if own in clocks else timedelta(0)
     found = [
-        Word(clock.read_at + shift if clock.read_at else None, own=store == own, paused=clock.paused)
+        Word(
+            clock.read_at + shift if clock.read_at else None,
+            own=store == own,
+            paused=clock.paused,
+            failing_since=clock.failing_since + shift if clock.failing_since else None,
+        )
         for store, clock in clocks.items()
     ]
     return tuple(found) if own in clocks else (*found, Word(None))

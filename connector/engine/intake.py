@@ -13,6 +13,7 @@ from connector import rules, tables
 from connector.db import table
 from connector.engine import outbox
 from connector.engine.context import Client, Context
+from connector.engine.facts import Suppressions
 from connector.engine.payload import write_payload
 from connector.engine.purchases import end_bought
 from connector.engine.story import tell
@@ -40,12 +41,14 @@ def store_checkouts(
     latest = {checkout.id: checkout for checkout in page.items}
     with ctx.db.write() as connection:
         before = _known(connection, client.id, store, list(latest))
+        suppressions = Suppressions.load(ctx, connection, client)
         rows = []
         for checkout in latest.values():
             row = _row(ctx, client, store, checkout, before.get(checkout.id), store_now)
             if row:
                 due = rules.abandoned_at(row["activity_at"], client.policy) - offset
                 row["decide_at"] = _decide_at(row, due, now)
+                _erase_suppressed(row, suppressions)
                 rows.append(row)
         ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
         _follow(ctx, connection, client, rows, before, now)
@@ -68,6 +71,8 @@ def _row(
     digest = hashlib.blake2b(payload.encode(), digest_size=12).hexdigest()
     if before is not None and (before.digest == digest or before.state in BOUGHT):
         return None
+    if before is None and checkout.activity_at < store_now - client.policy.keep_for:
+        return None  # R8: it has left the table, and does not come back because the store still lists it
     shopper, contact = ctx.shopper(client.id, checkout.customer.email)
     if before is not None and not shopper:  # an address that was typed and then cleared is still the shopper's
         shopper, email = before.shopper, before.email
@@ -116,6 +121,14 @@ def _row(
         "bought_by": "",
         "updated_at": store_now,
     }
+
+
+def _erase_suppressed(row: dict[str, Any], suppressions: Suppressions) -> None:
+    """R10: of a shopper who is erased, suppressed or excluded nothing is kept but that the checkout exists."""
+    why = suppressions.why(row["shopper"], row["email"]) if row["shopper"] else ""
+    if why:
+        nothing = {"email": None, "payload": None, "customer_id": "", "token": "", "decide_at": None}
+        row.update(nothing, state=State.SUPPRESSED, rule="R10", reason=why)
 
 
 def _decide_at(row: dict[str, Any], due: datetime, now: datetime) -> datetime | None:

@@ -118,14 +118,23 @@ def _finish(ctx: Context, client: Client, store: str, errors: list[WinbackError]
         first = row.first_poll_at or now
         _update(
             ctx, client.id, store, first_poll_at=first, polled_at=now, next_poll_at=now + poll_every,
-            failures=0, error="", paused=False,
+            failures=0, failing_since=None, error="", paused=False,
         )  # fmt: skip
         return
     paused = any(isinstance(error, ConfigError) for error in errors)
     text = "; ".join(dict.fromkeys(str(error) for error in errors))
     asked = max((error.retry_after or 0 for error in errors if isinstance(error, TransientError)), default=0)
     wait = max(timedelta(seconds=asked), pause(row.failures, poll_every))
-    _update(ctx, client.id, store, failures=row.failures + 1, error=text, paused=paused, next_poll_at=now + wait)
+    _update(
+        ctx,
+        client.id,
+        store,
+        failing_since=row.failing_since or now,
+        failures=row.failures + 1,
+        error=text,
+        paused=paused,
+        next_poll_at=now + wait,
+    )
     if text != row.error:
         (ctx.alert if paused else _warn)(f"{client.id}/{store}", text)
 

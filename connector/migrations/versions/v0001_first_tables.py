@@ -220,6 +220,7 @@ def upgrade() -> None:
         sa.Column("orders_read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("clock_offset", sa.Float(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.Column("gone", sa.Boolean(), nullable=False),
