@@ -1,0 +1,329 @@
+"""A pretend WooCommerce store with shoppers, for `winback demo` and the tests. It answers as a 10.5.0 store did.
+
+Up to 10.8 with a block checkout, a shopper who types an address leaves a draft. From 10.9 on, and with `classic`, an
+order comes to be only with `place_order` or `buy`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from connector.model import ConsentState
+from connector.sandbox import Clock, Reply, Request, Server, utc_now
+from platforms.sandbox import _woocommerce_query as query
+from platforms.sandbox._woocommerce_auth import Key, authenticate, error
+from platforms.sandbox._woocommerce_records import Refund, SandboxOrder, Setting, pick, render
+
+DRAFT = "checkout-draft"
+STATUSES = ("pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed", DRAFT)
+CONSENT_META = {
+    ConsentState.OPTED_IN: ("_wc_other/sandbox/marketing-opt-in", "1"),
+    ConsentState.NOT_OPTED_IN: ("_wc_other/sandbox/marketing-opt-in", "0"),
+    ConsentState.PENDING: ("mailchimp_woocommerce_is_subscribed", "pending"),
+    ConsentState.UNSUBSCRIBED: ("mailchimp_woocommerce_is_subscribed", "unsubscribed"),
+}
+PAID = ("processing", "completed", "refunded")
+NO_STORE = {"Cache-Control": "no-cache, must-revalidate, max-age=0, no-store, private", "Allow": "GET, POST"}
+
+
+def serve(clock: Clock = utc_now, port: int = 0, **options: Any) -> WooCommerceSandbox:
+    """A running store; `options` are those of WooCommerceSandbox. Close its `server` when done."""
+    return WooCommerceSandbox(clock, port, **options)
+
+
+class WooCommerceSandbox:
+    """The store. Ids are its order numbers. All methods may be called from any thread, while it answers."""
+
+    def __init__(
+        self,
+        clock: Clock = utc_now,
+        port: int = 0,
+        *,
+        version: str = "10.5.0",
+        classic: bool = False,
+        name: str = "Sandbox Outfitters",
+        currency: str = "EUR",
+        gmt_offset: float = 2,
+        permissions: str = "read",
+        statuses: tuple[str, ...] = (),
+        keep_journal: bool = True,
+    ) -> None:
+        self._clock, self.name, self.classic = clock, name, classic
+        self.statuses = [*STATUSES, *statuses]  # a plugin's own come last
+        self.key = Key(f"ck_{'5a' * 20}", f"cs_{'c3' * 20}", permissions)
+        self._number = tuple(int(part) for part in version.split(".")[:2])
+        self._orders: dict[int, SandboxOrder] = {}
+        self._index: list[tuple[datetime, int]] = []  # by (modified, id); carts without an order are not in it
+        self._products: dict[str, int] = {}
+        self._ids, self._lock = itertools.count(2335), threading.RLock()
+        self.server = Server(self._answer, clock=clock, port=port, keep_journal=keep_journal)
+        self.setting = Setting(self.server.url, version, currency, timedelta(hours=gmt_offset))
+
+    def __enter__(self) -> WooCommerceSandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
+
+    @property
+    def keeps_drafts(self) -> bool:
+        """Whether the store keeps what shoppers typed before they press Place order."""
+        return self._number < (10, 9) and not self.classic
+
+    def options(self) -> dict[str, Any]:
+        """The keys of a store in a client's file, but for `id`, that reach this sandbox."""
+        return {
+            "platform": "woocommerce",
+            "url": self.server.url,
+            "consumer_key": self.key.consumer_key,
+            "consumer_secret": self.key.consumer_secret,
+        }
+
+    # What shoppers do
+
+    def abandon(
+        self,
+        email: str,
+        *,
+        consent: ConsentState = ConsentState.UNKNOWN,
+        title: str = "Trail Mug",
+        quantity: int = 1,
+        has_address: bool = False,
+        customer_id: int = 0,
+    ) -> str:
+        """A shopper fills a checkout and leaves. Its id is the order's, already given where no draft is kept."""
+        meta = (CONSENT_META[consent],) if consent in CONSENT_META else ()
+        with self._lock:
+            order = self._new(DRAFT if self.keeps_drafts else "", email, title, quantity)
+            order.has_address, order.customer_id, order.meta = has_address, customer_id, meta
+            self._put(order)
+        return str(order.id)
+
+    def touch(self, checkout_id: str, *, email: str | None = None, quantity: int | None = None) -> None:
+        """The shopper is back at that checkout."""
+        with self._lock:
+            order = self._orders[int(checkout_id)]
+            order.email = order.email if email is None else email
+            order.quantity = order.quantity if quantity is None else quantity
+            self._put(order, order.status)
+
+    def place_order(self, checkout_id: str, status: str = "pending") -> str:
+        """The shopper presses Place order and does not pay: `pending`, or `failed` when the card is declined."""
+        with self._lock:
+            self._place(self._orders[int(checkout_id)], status)
+        return checkout_id
+
+    def buy(self, *, checkout_id: str | None = None, email: str | None = None, status: str = "processing") -> str:
+        """The shopper completes that checkout: the same id. Or buys afresh, as by a link: a new id, the draft stays."""
+        with self._lock:
+            if checkout_id is None:
+                if email is None:
+                    raise ValueError("say which checkout is bought, or who buys")
+                order = self._new("", email, "Trail Mug", 1)
+            else:
+                order = self._orders[int(checkout_id)]
+            self._place(order, status)
+        return str(order.id)
+
+    # What the shop does
+
+    def add_order(self, email: str, *, created_via: str, status: str = "completed") -> str:
+        """An order that no shopper made at the checkout: `admin`, `rest-api`, `subscription`, `pos-rest-api`."""
+        with self._lock:
+            order = self._new("", email, "Trail Mug", 1)
+            order.created_via = created_via
+            self._put(order, status)
+        return str(order.id)
+
+    def set_status(self, order_id: str, status: str) -> None:
+        """The shop moves an order to another status."""
+        with self._lock:
+            self._put(self._orders[int(order_id)], status)
+
+    def cancel(self, order_id: str) -> None:
+        """The shop cancels an order."""
+        self.set_status(order_id, "cancelled")
+
+    def refund(self, order_id: str, amount: Decimal) -> None:
+        """The shop pays money back; with all of it paid back the order is `refunded`."""
+        with self._lock:
+            order = self._orders[int(order_id)]
+            order.refunds.append(Refund(next(self._ids), amount))
+            all_of_it = sum(one.amount for one in order.refunds) >= order.total
+            self._put(order, "refunded" if all_of_it else order.status)
+
+    def clean_up(self) -> None:
+        """WooCommerce's daily job: drafts untouched for a day are deleted for good."""
+        limit = self._now() - timedelta(days=1)
+        with self._lock:
+            for order in [one for one in self._orders.values() if one.status == DRAFT and one.modified < limit]:
+                self._drop(order)
+                del self._orders[order.id]
+
+    def seed(self, n: int, emails: Iterable[str], *, status: str = DRAFT, over: timedelta = timedelta(0)) -> list[str]:
+        """`n` orders at once, last modified evenly over the time `over` until now; addresses are used in turn."""
+        now, addresses = self._now(), itertools.cycle(emails)
+        with self._lock:
+            made = []
+            for place in range(n):
+                order = self._new(status, next(addresses), "Trail Mug", 1)
+                order.created = order.modified = (now - over * (n - 1 - place) / max(1, n - 1)).replace(microsecond=0)
+                self._orders[order.id] = order
+                made.append((order.modified, order.id))
+            self._index = sorted([*self._index, *made])
+        return [str(order_id) for _, order_id in made]
+
+    # The store's memory
+
+    def _now(self) -> datetime:
+        return self._clock().replace(microsecond=0)
+
+    def _new(self, status: str, email: str, title: str, quantity: int) -> SandboxOrder:
+        now, product = self._now(), self._products.setdefault(title, 11 + len(self._products))
+        via = "checkout" if self.classic else "store-api"
+        return SandboxOrder(next(self._ids), status, email, now, now, product, title, quantity, via)
+
+    def _place(self, order: SandboxOrder, status: str) -> None:
+        if not order.status:
+            order.created = self._now()
+        order.has_address = True
+        self._put(order, status)
+
+    def _put(self, order: SandboxOrder, status: str | None = None) -> None:
+        """Saves the order as modified now, in a new status if one is given."""
+        self._drop(order)
+        now = self._now()
+        if status is not None:
+            order.status = status
+        order.modified = now
+        if order.status in PAID:
+            order.paid = order.paid or now
+        if order.status == "completed":
+            order.completed = order.completed or now
+        self._orders[order.id] = order
+        if order.status:
+            insort(self._index, (order.modified, order.id))
+
+    def _drop(self, order: SandboxOrder) -> None:
+        place = bisect_left(self._index, (order.modified, order.id))
+        if self._index[place : place + 1] == [(order.modified, order.id)]:
+            del self._index[place]
+
+    # The API
+
+    def _answer(self, request: Request) -> Reply:
+        path = request.path.rstrip("/")
+        if path == "/wp-json":
+            return self._picked(self._about(), request)
+        if not path.startswith("/wp-json/"):
+            return Reply(404, b"<!DOCTYPE html><title>Page not found</title>", {"Content-Type": "text/html"})
+        known = authenticate(request, self.setting.home, self.key)
+        if isinstance(known, Reply):
+            return known
+        endpoint = path.removeprefix("/wp-json/wc/v3/")
+        try:
+            reply = self._route(endpoint, request)
+        except query.RefusalError as refusal:
+            return refusal.reply()
+        if reply is None or request.method not in ("GET", "HEAD"):
+            return error(404, "rest_no_route", "No route was found matching the URL and request method.")
+        if not known:
+            word = "view this resource" if endpoint.startswith("orders/") else "list resources"
+            return error(401, "woocommerce_rest_cannot_view", f"Sorry, you cannot {word}.")
+        return reply
+
+    def _route(self, endpoint: str, request: Request) -> Reply | None:
+        if endpoint == "orders":
+            return self._list(request)
+        if endpoint.startswith("orders/") and endpoint.removeprefix("orders/").isdigit():
+            return self._single(int(endpoint.removeprefix("orders/")), request)
+        if endpoint == "system_status":
+            return self._picked(self._status(), request)
+        if endpoint == "data/currencies/current":
+            return self._picked(self._currency(), request)
+        return None
+
+    def _picked(self, record: dict[str, Any], request: Request) -> Reply:
+        return Reply(200, pick(record, request.param("_fields")), NO_STORE | {"Allow": "GET"})
+
+    def _list(self, request: Request) -> Reply:
+        wish = query.read(request, self.statuses, self.setting.offset)
+        hidden = {"trash", DRAFT} if self._number >= (10, 8) else {"trash"}
+        fields = request.param("_fields")
+        with self._lock:
+            found = query.select(wish, self._orders, self._index, hidden)
+            part = found[wish.offset : wish.offset + wish.size]
+            rows = [pick(render(self._orders[one], self.setting), fields) for one in part]
+        # Past the last page both counts are 0, as WordPress has it.
+        total = len(found) if part else 0
+        headers = {**NO_STORE, "X-WP-Total": str(total), "X-WP-TotalPages": str(-(-total // wish.size))}
+        if wish.offset + wish.size < total:
+            page = wish.offset // wish.size + 2
+            headers["Link"] = f'<{self.setting.home}{request.path}?per_page={wish.size}&page={page}>; rel="next"'
+        return Reply(200, json.dumps(rows).encode(), headers)
+
+    def _single(self, order_id: int, request: Request) -> Reply:
+        with self._lock:
+            order = self._orders.get(order_id)
+            if order is None or not order.status:
+                return error(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
+            record = render(order, self.setting)
+        fields = request.param("_fields")
+        # One order keeps its links whatever was asked for; in a list they go.
+        return Reply(200, pick(record, fields and f"{fields},_links"), NO_STORE)
+
+    def _about(self) -> dict[str, Any]:
+        home = self.setting.home
+        return {
+            "name": self.name,
+            "description": "",
+            "url": home,
+            "home": home,
+            "gmt_offset": f"{self.setting.offset / timedelta(hours=1):g}",
+            "timezone_string": "",
+            "namespaces": ["oembed/1.0", "wc/v3", "wc/v2", "wc/store", "wc/store/v1", "wp/v2"],
+            "authentication": {
+                "application-passwords": {
+                    "endpoints": {"authorization": f"{home}/wp-admin/authorize-application.php"},
+                },
+            },
+        }
+
+    def _status(self) -> dict[str, Any]:
+        home = self.setting.home
+        environment = {"home_url": home, "site_url": home, "version": self.setting.version, "wp_version": "6.9.7"}
+        settings = {"currency": self.setting.currency, "currency_symbol": "&euro;", "HPOS_enabled": True}
+        pages = [
+            _page("Cart", "6", "[woocommerce_cart]", "woocommerce/cart", self.classic),
+            _page("Checkout", "7", "[woocommerce_checkout]", "woocommerce/checkout", self.classic),
+        ]
+        return {"environment": environment, "settings": settings, "pages": pages}
+
+    def _currency(self) -> dict[str, Any]:
+        data = f"{self.setting.home}/wp-json/wc/v3/data/currencies"
+        own = {"href": f"{data}/{self.setting.currency}", "targetHints": {"allow": ["GET"]}}
+        links = {"self": [own], "collection": [{"href": data}]}
+        return {"code": self.setting.currency, "name": "Euro", "symbol": "&euro;", "_links": links}
+
+
+def _page(name: str, page_id: str, shortcode: str, block: str, classic: bool) -> dict[str, Any]:
+    return {
+        "page_name": name,
+        "page_id": page_id,
+        "page_set": True,
+        "page_exists": True,
+        "page_visible": True,
+        "shortcode": shortcode,
+        "block": block,
+        "shortcode_required": True,
+        "shortcode_present": classic,
+        "block_present": not classic,
+        "block_required": True,
+    }
