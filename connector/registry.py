@@ -11,12 +11,13 @@ import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from connector.errors import WinbackError
 from connector.http import Http, Rate
 from connector.model import Checkout, Enrolment, Health, Order, Page, Receipt, Withdrawal
-from connector.options import CrmOptions, StoreOptions
+from connector.options import CrmOptions, StoreOptions, Strict, Url
 
 __all__ = [
     "CRMS",
@@ -26,6 +27,8 @@ __all__ = [
     "CrmOptions",
     "Platform",
     "StoreOptions",
+    "Strict",
+    "Url",
     "crm",
     "load",
     "options_by_name",
@@ -139,6 +142,7 @@ def crm(cls: C) -> C:
     return cls
 
 
+@cache
 def load() -> None:
     """Imports every file in `platforms/` and `crm/`, which puts the adapters on the lists."""
     for package_name in ("platforms", "crm"):

@@ -142,7 +142,9 @@ def bought(facts: Facts, policy: Policy) -> Decision | None:
     order = f"order {first.order_id}" if first.order_id else "the checkout was completed"
     if facts.delivered_first_at is None or first.placed_at < facts.delivered_first_at:
         return Decision(State.SELF_RECOVERED, "R7", f"bought before any step: {order}")
-    last = facts.delivered_last_at or facts.delivered_first_at
+    last = facts.delivered_last_at
+    if last is None or last > first.placed_at:  # a step that went out after the purchase did not bring it
+        last = facts.delivered_first_at
     if first.origin is not Origin.CHECKOUT:
         return Decision(State.BOUGHT_LATER, "R7", f"bought elsewhere ({first.origin}): {order}")
     if first.placed_at - last <= policy.attribution:
@@ -172,18 +174,22 @@ def in_window(facts: Facts, policy: Policy) -> bool:
 def unheard(words: Iterable[Word], since: datetime, held_from: datetime, now: datetime, policy: Policy) -> str:
     """R4: why the orders word is not there yet, or "" where every store has given it since `since`.
 
+    Where no word of the own store is among them, it is missing.
+
     The patience with a sister store that cannot be read counts from `held_from`, the moment at which the step could
     first have run, or from when the sister began to fail, if that was later.
     """
+    own_heard = False
     for word in words:
         if word.read_at is not None and word.read_at >= since:
+            own_heard = own_heard or word.own
             continue
         if word.own:
             return "waiting for the store's orders to be read"
         failing = word.failing_since is not None and now - max(held_from, word.failing_since) >= policy.sister_patience
         if not word.paused and not failing:
             return "waiting for the orders of another store of this client"
-    return ""
+    return "" if own_heard else "waiting for the store's orders to be read"
 
 
 def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
@@ -216,7 +222,7 @@ def _eligible(facts: Facts, policy: Policy, now: datetime, due: datetime) -> Dec
         return Decision(State.FILTERED, "when", "no CRM of this client wants it")
     if not facts.lifted and in_window(facts, policy):
         return Decision(State.RENEWED_TOO_SOON, "R5", "within seven days of the shopper's last lead")
-    if facts.surge:
+    if facts.surge and not facts.lifted:
         return Decision(State.HELD, "R3", "far more than usual at once: held until `winback leads release`")
     missing = unheard(facts.words, due, due, now, policy)
     if missing:
@@ -255,6 +261,8 @@ def gate(facts: Facts, policy: Policy, now: datetime, *, step: int, due_at: date
         return Verdict(Go.END, ended.state, ended.rule, ended.reason)
     if facts.suppressed:
         return Verdict(Go.END, State.SUPPRESSED, "R10", facts.suppressed)
+    if bought_recently(facts, policy):
+        return Verdict(Go.END, State.BOUGHT_RECENTLY, "R7", "started within the quiet time after a purchase")
     if not consents(facts.consent, facts.consent_policy):
         return Verdict(Go.END, State.NO_CONSENT, "R9", f"the store says {facts.consent}")
     if facts.emptied:

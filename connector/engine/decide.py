@@ -15,6 +15,7 @@ from connector.db import table
 from connector.engine import outbox
 from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
+from connector.engine.followup import follow_activity
 from connector.engine.purchases import close, purchases_of
 from connector.engine.routing import wants
 from connector.engine.story import EVENTS, line
@@ -89,6 +90,8 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
             _make_lead(client, row, batch, windows, now, offset)
         elif decision.state is State.RENEWED_TOO_SOON and row.shopper in batch.leads:
             _show_newer(batch.leads[row.shopper], row)
+        elif decision.state is State.RENEWED_TOO_SOON:
+            follow_activity(ctx, connection, client, row, now)
         _note(client, batch, row, decision, now, offset)
     _write(ctx, connection, client, batch, now)
     return len(batch.leads)
@@ -264,7 +267,7 @@ def _count_leads(ctx: Context, connection: Connection, client: Client, store: st
     offset = clocks[store].offset if store in clocks else timedelta(0)
     where = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == store, CHECKOUTS.c.decide_at <= now)
     shoppers: set[str] = set()
-    result = connection.execution_options(yield_per=BATCH).execute(select(CHECKOUTS).where(*where))
+    result = connection.execute(select(CHECKOUTS).where(*where).execution_options(yield_per=BATCH))
     for rows in result.partitions(BATCH):
         facts = gather(ctx, connection, client, rows, clocks)
         for row in rows:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from connector import rules, tables
 from connector.db import table
-from connector.engine import outbox
 from connector.engine.context import Client, Context
 from connector.engine.facts import Suppressions
+from connector.engine.followup import follow_page
 from connector.engine.payload import write_payload
 from connector.engine.purchases import end_bought
-from connector.engine.story import tell
 from connector.model import Checkout, Order, Page
 from connector.rules import BOUGHT, State
 
@@ -51,7 +49,7 @@ def store_checkouts(
                 _erase_suppressed(row, suppressions)
                 rows.append(row)
         ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
-        _follow(ctx, connection, client, rows, before, now)
+        follow_page(ctx, connection, client, rows, before, now)
         _move_cursor(connection, client.id, store, {"checkouts_cursor": page.cursor})
     return len(rows)
 
@@ -137,73 +135,6 @@ def _decide_at(row: dict[str, Any], due: datetime, now: datetime) -> datetime | 
     if not row["shopper"]:
         return None
     return now if row["emptied"] else due
-
-
-def _follow(
-    ctx: Context,
-    connection: Connection,
-    client: Client,
-    rows: Sequence[dict[str, Any]],
-    before: dict[str, Row[Any]],
-    now: datetime,
-) -> None:
-    """R6: what changed activity means for leads under way: newer fields, or a corrected address."""
-    shoppers = {row["shopper"] for row in rows} | {before[row["id"]].shopper for row in rows if row["id"] in before}
-    leads = _leads(connection, client.id, shoppers - {""})
-    if not leads:
-        return
-    for row in rows:
-        old = before.get(row["id"])
-        if old is not None and old.shopper and old.shopper != row["shopper"] and old.shopper in leads:
-            _supersede(ctx, connection, client, leads[old.shopper], row, now)
-        elif row["shopper"] in leads:
-            _refresh(ctx, connection, client, leads[row["shopper"]], row, now)
-
-
-def _leads(connection: Connection, client: str, shoppers: set[str]) -> dict[str, Row[Any]]:
-    if not shoppers:
-        return {}
-    query = (
-        select(LEADS, WINDOWS.c.opened_at)
-        .join(WINDOWS, (WINDOWS.c.client == LEADS.c.client) & (WINDOWS.c.shopper == LEADS.c.shopper), isouter=True)
-        .where(LEADS.c.client == client, LEADS.c.shopper.in_(shoppers))
-    )
-    return {row.shopper: row for row in connection.execute(query)}
-
-
-def _refresh(
-    ctx: Context, connection: Connection, client: Client, lead: Row[Any], row: dict[str, Any], now: datetime
-) -> None:
-    revisit = lead.opened_at is not None and row["activity_at"] >= lead.opened_at + client.policy.renew_after
-    if revisit or row["emptied"] or row["completed_at"] is not None or row["activity_at"] < lead.activity_at:
-        return
-    connection.execute(
-        update(LEADS)
-        .where(LEADS.c.id == lead.id)
-        .values(shown_store=row["store"], shown_checkout_id=row["id"], activity_at=row["activity_at"])
-    )
-    if not lead.arm:
-        outbox.refresh(ctx, connection, lead, now)
-    tell(connection, client.id, lead.shopper, now, "lead updated: newer activity", "R6", row["store"], row["id"])
-
-
-def _supersede(
-    ctx: Context, connection: Connection, client: Client, lead: Row[Any], row: dict[str, Any], now: datetime
-) -> None:
-    """The shopper corrected the address within one checkout: the old lead goes, its remaining steps move over."""
-    if (lead.store, lead.checkout_id) != (row["store"], row["id"]):
-        return
-    next_step = outbox.next_step(connection, lead)
-    outbox.cancel(connection, client.id, lead.shopper, "R6", "the shopper corrected the address")
-    outbox.withdraw(ctx, connection, lead, "superseded", now)
-    connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
-    values: dict[str, Any] = {"carry_step": next_step, "lifted": lead.lifted}
-    if next_step == 0:  # nothing had gone out under the old address
-        values["triggered_at"] = None
-    here = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row["store"], CHECKOUTS.c.id == row["id"])
-    connection.execute(update(CHECKOUTS).where(*here).values(**values))
-    for shopper in (lead.shopper, row["shopper"]):
-        tell(connection, client.id, shopper, now, "address corrected: lead superseded", "R6", row["store"], row["id"])
 
 
 def store_orders(ctx: Context, client: Client, store: str, page: Page[Order], now: datetime) -> int:

@@ -11,6 +11,7 @@ from world import World
 from connector.engine import hand, view
 from connector.model import ConsentState
 from connector.sandbox import Fault, Reply
+from platforms.sandbox import woocommerce
 
 ANN = "ann@example.com"
 
@@ -231,19 +232,17 @@ def test_suppressed_and_forgotten_addresses(acme: World) -> None:
 
 
 def test_another_account_behind_the_same_id_is_refused_until_adopted(acme: World) -> None:
-    acme.woo.abandon(ANN)
     acme.sync()
-    acme.config["crms"][0] = {"id": "mail", **_other_crm(acme).options()}
-    acme.restart()
-    report = acme.after(minutes=31)
-    assert "winback adopt" in report.errors["acme/mail"]
-    assert any("winback adopt" in alert for alert in acme.alerts)
-
-
-def _other_crm(acme: World) -> Any:
-    from crm.sandbox import klaviyo
-
-    return klaviyo.serve(clock=acme.clock, account="OTHER1")
+    with woocommerce.serve(clock=acme.clock) as staging:
+        staging.abandon(ANN)
+        acme.restart(stores=[{"id": "woo", **staging.options()}, acme.config["stores"][1]])
+        report = acme.after(minutes=31)
+        assert "winback adopt" in report.errors["acme/woo"]
+        assert any("winback adopt" in alert for alert in acme.alerts)
+        assert acme.states(ANN) == []
+        hand.adopt(acme.ctx, acme.client, "woo")
+        assert acme.after(minutes=1).errors == {}
+        assert acme.effects() == [ANN]
 
 
 def test_the_surge_guard_holds_and_release_lets_go(acme: World) -> None:
