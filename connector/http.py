@@ -7,6 +7,7 @@ and redaction of whatever ends in an error message. Redirects are never followed
 
 from __future__ import annotations
 
+import http.client
 import json as json_module
 import random
 import ssl
@@ -22,34 +23,35 @@ from urllib.parse import urlencode, urlsplit
 import tenacity
 import urllib3
 from urllib3.exceptions import (
+    ClosedPoolError,
     ConnectTimeoutError,
+    DecodeError,
     HTTPError,
-    MaxRetryError,
+    InvalidHeader,
+    LocationValueError,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
     SSLError,
 )
 from urllib3.exceptions import TimeoutError as UrllibTimeout
 
+from connector import deadline
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
+from connector.rate import Bucket, Rate
 from connector.redact import redact
+
+__all__ = ["Door", "Http", "Query", "Rate", "Response", "Timeouts"]
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
 MAX_BODY = 64 * 1024 * 1024  # bytes; no page of any vendor comes near
 TRIES = 3
+LONGEST_WAIT = 86400.0  # seconds; whatever Retry-After says
 LONGEST_IMMEDIATE_WAIT = 5.0  # seconds; a longer Retry-After goes back to the queue
+USUAL_PORTS = {"http": 80, "https": 443}
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 UNWELL = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-
-
-@dataclass(frozen=True)
-class Rate:
-    """What one account allows: requests per second on average, at once in a burst, and connections in parallel."""
-
-    per_second: float | None = None
-    burst: int = 1
-    connections: int = 4
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,7 @@ class Response:
     @property
     def date(self) -> datetime | None:
         """The server's clock (`Date`), to the second, or None where it sent none that can be read."""
-        try:
-            return parsedate_to_datetime(self.headers.get("date", "")).astimezone(UTC)
-        except (ValueError, TypeError):
-            return None
+        return _http_date(self.headers.get("date", ""))
 
     @property
     def retry_after(self) -> float | None:
@@ -85,14 +84,13 @@ class Response:
         if not value:
             return None
         try:
-            return max(0.0, min(float(value), 86400.0))
+            seconds = float(value)
         except ValueError:
-            pass
-        try:
-            until = parsedate_to_datetime(value).astimezone(UTC)
-        except (ValueError, TypeError):
-            return None
-        return max(0.0, (until - (self.date or datetime.now(UTC))).total_seconds())
+            until = _http_date(value)
+            if until is None:
+                return None
+            seconds = (until - (self.date or datetime.now(UTC))).total_seconds()
+        return max(0.0, min(seconds, LONGEST_WAIT))
 
     def json(self) -> Any:
         """The body as JSON. Raises TransientError: a truncated or foreign answer is worth another try."""
@@ -100,33 +98,6 @@ class Response:
             return json_module.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise TransientError(f"the answer (HTTP {self.status}) is not JSON: {error}") from None
-
-
-class Bucket:
-    """A token bucket with a place for each connection. One for each account, shared by every client that uses it."""
-
-    def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate, self._clock = rate, clock
-        self._tokens, self._at = float(rate.burst), clock()
-        self._lock = threading.Lock()
-        self._places = threading.BoundedSemaphore(max(1, rate.connections))
-
-    def take(self) -> None:
-        """Waits for a connection and for the next token."""
-        self._places.acquire()
-        if self._rate.per_second is None:
-            return
-        with self._lock:
-            now = self._clock()
-            self._tokens = min(float(self._rate.burst), self._tokens + (now - self._at) * self._rate.per_second) - 1
-            self._at = now
-            wait = -self._tokens / self._rate.per_second
-        if wait > 0:
-            time.sleep(wait)
-
-    def give_back(self) -> None:
-        """Frees the connection."""
-        self._places.release()
 
 
 class Http:
@@ -143,6 +114,7 @@ class Http:
         self._buckets: dict[str, Bucket] = {}
         self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(num_pools=256, maxsize=16, ssl_context=context, retries=False)
+        deadline.limit(self._pool)
 
     def door(
         self,
@@ -154,9 +126,13 @@ class Http:
         headers: Mapping[str, str] | None = None,
         secrets: Collection[str] = (),
     ) -> Door:
-        """A door to one account. `name` is what messages call it; `account` is what limits are counted by."""
+        """A door to one account. `name` is what messages call it; `account` is what limits are counted by.
+
+        The newest door's rate holds for the whole account, so that a changed configuration takes effect.
+        """
         with self._lock:
             bucket = self._buckets.setdefault(account or base_url, Bucket(rate))
+        bucket.allow(rate)
         return Door(self, base_url.rstrip("/"), name, bucket, dict(headers or {}), tuple(secrets))
 
     def close(self) -> None:
@@ -166,7 +142,7 @@ class Http:
     def exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         """One request, one answer, no retry. Raises what urllib3 raises."""
         limits = self.timeouts
-        deadline = time.monotonic() + limits.total
+        deadline.begin(limits.total)
         raw = self._pool.urlopen(
             method,
             url,
@@ -178,14 +154,11 @@ class Http:
         )
         try:
             chunks, size = [], 0
-            # read1 answers with what has arrived, so that a server that drips cannot hold us past the deadline.
-            while chunk := raw.read1(262144):
+            while chunk := raw.read(262144):
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > MAX_BODY:
-                    raise HTTPError(f"the answer is larger than {MAX_BODY} bytes")
-                if time.monotonic() > deadline:
-                    raise UrllibTimeout(f"the answer took longer than {limits.total:g} s")
+                    raise HTTPError(f"it is larger than {MAX_BODY // 1024**2} MiB")
         except BaseException:
             raw.close()
             raise
@@ -203,6 +176,7 @@ class Door:
         self.base_url = base_url
         self.name = name
         self._http, self._bucket, self._headers, self._secrets = http, bucket, headers, secrets
+        self._origin = _origin(base_url)
 
     def __repr__(self) -> str:
         return f"Door({self.name})"
@@ -227,19 +201,18 @@ class Door:
         """
         url = self.base_url + path
         if query:
-            url += ("&" if "?" in url else "?") + urlencode(
-                list(query.items() if isinstance(query, Mapping) else query)
-            )
-        sent = dict(self._headers)
+            url += ("&" if "?" in url else "?") + _encode(query)
+        sent = _folded(self._headers)
         body: bytes | None = None
         if json is not None:
-            body = json_module.dumps(json, separators=(",", ":"), ensure_ascii=False).encode()
+            # A shop's JSON can hold half a character (a lone surrogate), which no UTF-8 can.
+            body = json_module.dumps(json, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
             sent.setdefault("content-type", "application/json")
         elif form is not None:
             body = _encode(form).encode()
             sent.setdefault("content-type", "application/x-www-form-urlencoded")
         sent.setdefault("accept", "application/json")
-        sent.update(headers or {})
+        sent.update(_folded(headers or {}))
         return self.send(method, url, headers=sent, body=body, allow=allow, repeatable=repeatable)
 
     def send(
@@ -253,8 +226,10 @@ class Door:
         repeatable: bool | None = None,
     ) -> Response:
         """Like `request`, for a request that a vendor's package built. It must stay on this door's own origin."""
-        if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
+        if _origin(url) != self._origin:
             raise ConfigError(f"{self.name}: a request to another host than the configured one was refused")
+        if not all(_sendable(part) for pair in headers.items() for part in pair):
+            raise ConfigError(f"{self.name}: a key holds a line break or another odd character. Copy it anew")
         may_repeat = method in REPEATABLE if repeatable is None else repeatable
         for attempt in tenacity.Retrying(
             stop=tenacity.stop_after_attempt(TRIES),
@@ -263,7 +238,7 @@ class Door:
             reraise=True,
         ):
             with attempt:
-                return self._once(method, url, headers, body, allow, may_repeat)
+                return self._once(method, url, _folded(headers), body, allow, may_repeat)
         raise AssertionError("unreachable")
 
     def _once(
@@ -274,7 +249,7 @@ class Door:
         try:
             response = self._http.exchange(method, url, headers, body)
             status = response.status
-        except (HTTPError, OSError, ssl.SSLError) as error:
+        except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             raise self._network_error(error, again) from None
         finally:
             self._bucket.give_back()
@@ -300,10 +275,9 @@ class Door:
         if status in UNWELL or status >= 500:
             return TransientError(message, response.retry_after)
         if status in (401, 403):
-            return ConfigError(f"{message}. Check the key and what it may do")
+            return ConfigError(f"{message.rstrip('.')}. Check the key and what it may do")
         if 300 <= status < 400:
-            target = urlsplit(response.headers.get("location", ""))
-            where = f"{target.scheme}://{target.netloc}" if target.netloc else "another page"
+            where = _origin(response.headers.get("location", "")) or "another page"
             return ConfigError(f"{self.name} redirects to {where}. Put the final address into the configuration")
         return RejectedError(message)
 
@@ -312,14 +286,16 @@ class Door:
         return redact(text, self._secrets)
 
     def _network_error(self, error: Exception, again: bool) -> WinbackError:
-        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        if isinstance(cause, (SSLError, ssl.SSLError)):
-            return TransientError(f"{self.name}: the TLS connection failed: {self.redact(_words(cause))}")
-        if isinstance(cause, NameResolutionError):
-            return TransientError(f"{self.name}: the host name {urlsplit(self.base_url).hostname} cannot be found")
-        never_sent = isinstance(cause, (NewConnectionError, ConnectTimeoutError))
+        host = urlsplit(self.base_url).hostname
+        if isinstance(error, (LocationValueError, UnicodeError, http.client.InvalidURL)):
+            return ConfigError(f"{self.name}: {host} is not an address that can be asked. Correct it")
+        if isinstance(error, (SSLError, ssl.SSLError)):
+            return TransientError(f"{self.name}: the TLS connection failed: {self.redact(_tls_words(error, host))}")
+        if isinstance(error, NameResolutionError):
+            return TransientError(f"{self.name}: the host name {host} cannot be found")
+        never_sent = isinstance(error, (NewConnectionError, ConnectTimeoutError, ClosedPoolError))
         words = "no connection" if never_sent else "the answer was lost"
-        message = f"{self.name}: {words}: {self.redact(_words(cause))}"
+        message = f"{self.name}: {words}: {self.redact(_words(error))}"
         return _AtOnceError(message) if never_sent or again else TransientError(message)
 
 
@@ -334,23 +310,68 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 
 def _encode(pairs: Query) -> str:
-    return urlencode(list(pairs.items()) if isinstance(pairs, Mapping) else list(pairs))
+    return urlencode(list(pairs.items() if isinstance(pairs, Mapping) else pairs), errors="replace")
+
+
+def _folded(headers: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower(): value for key, value in headers.items()}
+
+
+def _sendable(text: str) -> bool:
+    return all(" " <= letter <= "\xff" and letter != "\x7f" for letter in text)
+
+
+def _origin(url: str) -> str | None:
+    """Scheme, host and any unusual port, or None. Read by the parser that connects: two could be told two hosts."""
+    try:
+        parts = urllib3.util.parse_url(url)
+    except LocationValueError:
+        return None
+    if not parts.host or parts.auth:
+        return None
+    unusual = parts.port is not None and parts.port != USUAL_PORTS.get(parts.scheme or "")
+    return f"{parts.scheme}://{parts.host}" + (f":{parts.port}" if unusual else "")
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _tls_words(error: Exception, host: str | None) -> str:
+    cause = error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate of {host} is not valid ({cause.verify_message.rstrip('.')})"
+    reason = cause.reason if isinstance(cause, ssl.SSLError) else None
+    return reason.replace("_", " ").lower() if reason else "it broke off"
 
 
 def _words(error: BaseException) -> str:
-    text = str(error).replace("\n", " ")
-    return text.split(": ", 1)[-1][:200] or type(error).__name__
+    if isinstance(error, NewConnectionError):
+        cause = error.__cause__
+        return (cause.strerror if isinstance(cause, OSError) else None) or "it was refused"
+    if isinstance(error, (UrllibTimeout, TimeoutError)):
+        return "it took too long"
+    if isinstance(error, DecodeError):
+        return "it cannot be unpacked"
+    if isinstance(error, (ProtocolError, OSError, http.client.HTTPException)):
+        return "the connection broke off"
+    if isinstance(error, (InvalidHeader, ValueError)):
+        return "it is no proper HTTP"
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _detail(response: Response) -> str:
-    """The sentence in an error body, whichever of the common shapes it has."""
-    text = response.body[:4000].decode("utf-8", "replace")
+    """The sentence in an error body, whichever of the common shapes it has, on one line."""
+    text = response.body[:65536].decode("utf-8", "replace")
     try:
-        data = json_module.loads(text)
-    except ValueError:
-        return "" if "<" in text[:200] else text[:200].strip()
-    found = _sentence(data)
-    return found[:300]
+        found = _sentence(json_module.loads(text))
+    except (ValueError, RecursionError):
+        found = "" if "<" in text[:200] else text[:200]
+    return "".join(letter if letter.isprintable() else " " for letter in found[:300]).strip()
 
 
 def _sentence(data: Any) -> str:

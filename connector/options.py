@@ -19,9 +19,14 @@ IDENTIFIER_HINT = "letters, digits and -"
 
 
 class Strict(BaseModel):
-    """Unknown keys are errors, values are frozen, and a `repr` never shows a secret (they are SecretStr)."""
+    """Unknown keys are errors, values are frozen, and a `repr` never shows a secret (they are SecretStr).
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    A number is welcome where text is expected: list and audience ids are often all digits.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True, allow_inf_nan=False
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -78,15 +83,20 @@ class _Connection(Strict):
 class StoreOptions(_Connection):
     """The keys that every store has."""
 
-    id: Identifier
-    platform: str
-    poll_every: Duration = Field(timedelta(minutes=1), ge=timedelta(seconds=10), le=timedelta(hours=6))
+    id: Identifier = Field(description="Your name for the store: letters, digits and -. Keep it: leads hang on it.")
+    platform: str = Field(description="What the store runs on.")
+    poll_every: Duration = Field(
+        timedelta(minutes=1),
+        ge=timedelta(seconds=10),
+        le=timedelta(hours=6),
+        description="How often the store is asked for news. 10s to 6h.",
+    )
 
 
 class When(Strict):
     """Which leads a CRM or a step wants. A lead passes when every given line matches."""
 
-    stores: tuple[str, ...] = ()
+    stores: tuple[str, ...] = Field((), description="Ids of stores in this file.")
     products: tuple[str, ...] = Field((), description="Product ids, SKUs or titles (any letter case).")
     locales: tuple[str, ...] = Field((), description="Such as de or de-AT.")
     countries: tuple[str, ...] = Field((), description="ISO codes, or EU, EEA, UK.")
@@ -96,21 +106,21 @@ class When(Strict):
 class OnRecovered(Strict):
     """What else to do in the CRM when the shopper bought."""
 
-    add_tags: tuple[str, ...] = ()
+    add_tags: tuple[str, ...] = Field((), description="Tags put on then, such as customer.")
 
 
 class CrmOptions(_Connection):
     """The keys that every CRM has. `campaign` is the adapter's own."""
 
-    id: Identifier
-    adapter: str
+    id: Identifier = Field(description="Your name for the CRM: letters, digits and -. Keep it: deliveries hang on it.")
+    adapter: str = Field(description="Which CRM or e-mail service it is.")
     tags: tuple[str, ...] = Field((), description="Tags put on at enrolment and always taken off again.")
     fields: dict[str, str] = Field(
         default_factory=dict, description="The CRM's field names, each with a template such as {{ product_name }}."
     )
-    campaign: Any = None
+    campaign: Any = Field(None, description="What enrolment starts there.")
     subscribe: Literal["opted_in", "eligible"] = Field(
         "opted_in", description="Which new contacts may be subscribed; an existing contact's status is never changed."
     )
-    when: When = When()
-    on_recovered: OnRecovered = OnRecovered()
+    when: When = Field(When(), description="Which leads go to this CRM. Default: all.")
+    on_recovered: OnRecovered = Field(OnRecovered(), description="What else to do there when the shopper bought.")

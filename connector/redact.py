@@ -4,27 +4,58 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
-EMAIL = re.compile(r"([^\s@<>\"'(),:;=/%]{1,64})(@|%40)([^\s@<>\"'(),:;=/&?%]{1,190}\.[^\s@<>\"'(),:;=/&?%]{2,})")
-# Tokens of the shapes that vendors document, and anything that calls itself a secret in a URL or a header.
-SECRET = re.compile(
-    r"\b((?:shpat|shpss|shpca|ck|cs|pk|sk)_[0-9A-Za-z]{8,}|[0-9a-f]{32}-us\d{1,3})\b"
-    r"|((?:consumer_secret|consumer_key|client_secret|access_token|api_key|oauth_signature|password)=)[^&\s\"']+"
-    r"|((?:Basic|Bearer|Klaviyo-API-Key|Omnisend-API-Key)\s+)[0-9A-Za-z._~+/=-]{8,}",
-    re.IGNORECASE,
+# The local part may be quoted, and both may stand in a URL, where `+` is `%2B` and `@` is `%40`.
+_LOCAL = r"(?:\"[^\"\r\n]{1,64}\"|(?:[^\s@<>\"'(),:;=/%&?\\]|%2B){1,64})"
+_DOMAIN = r"[^\s@<>\"'(),:;=/&?%\\]{1,190}\.[^\s@<>\"'(),:;=/&?%\\]{2,}"
+EMAIL = re.compile(rf"(?P<local>{_LOCAL})(?P<at>@|%40|\\u0040)(?P<domain>{_DOMAIN})", re.IGNORECASE)
+
+_NAMES = (
+    r"(?:consumer_secret|consumer_key|client_secret|access_token|refresh_token|api[_-]?key|api[_-]token|oauth_signature"
+    r"|x-shopify-access-token|x-auth-token|password|secret|signature)"
 )
+SECRETS = (
+    # Keys of the shapes that vendors document.
+    (re.compile(r"\b(?:shp[a-z]{2}|ck|cs|pk|sk|xkeysib)[_-][0-9A-Za-z_-]{8,}"), "***"),
+    (re.compile(r"\bpat-[a-z]{2,3}\d?-[0-9a-f-]{20,}"), "***"),
+    (re.compile(r"\b[0-9a-f]{32}-us\d{1,3}\b"), "***"),
+    (re.compile(r"\beyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*"), "***"),
+    # user:password@host
+    (re.compile(r"(://[^\s/:@]*:)[^\s/]+@"), r"\1***@"),
+    # Whatever calls itself a secret: in a query, a header, a dict's repr or JSON.
+    (re.compile(rf"\b({_NAMES}=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
+    (re.compile(rf"({_NAMES}(?:\\?[\"'])\s*:\s*b?\\?[\"'])(?:[^\"'\\]|\\[^\"'])+", re.IGNORECASE), r"\1***"),
+    (re.compile(r"\b((?:x-shopify-access-token|api-token|api-key|x-auth-token): ?)\S+", re.IGNORECASE), r"\1***"),
+    (re.compile(r"\b((?:Basic|Bearer|[a-z]+-API-Key|api-key)\s+)[0-9A-Za-z._~+/=-]{8,}", re.IGNORECASE), r"\1***"),
+)
+SHORTEST = 4  # a shorter "secret" would blank out half the text
 
 
 def mask_email(address: str) -> str:
     """`jane@example.com` becomes `j***@example.com`."""
     name, at, domain = address.rpartition("@")
-    return f"{name[:1]}***@{domain}" if at else "***"
+    return f"{name.lstrip(chr(34))[:1]}***@{domain}" if at else "***"
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without addresses, without the given secrets, and without anything shaped like a known kind of key."""
+    return redact_forms(text, forms(secrets))
+
+
+def redact_forms(text: str, given: Iterable[str]) -> str:
+    """Like `redact`, for secrets that went through `forms` already: once, where there are many lines."""
+    for form in given:
+        text = text.replace(form, "***")
+    for pattern, replacement in SECRETS:
+        text = pattern.sub(replacement, text)
+    return EMAIL.sub(lambda m: f"{m['local'].lstrip(chr(34))[:1]}***{m['at']}{m['domain']}", text)
+
+
+def forms(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Each secret as it stands and as a URL holds it, the longest first, so that none leaves the end of another."""
+    every: set[str] = set()
     for secret in secrets:
-        if len(secret) >= 4:
-            text = text.replace(secret, "***")
-    text = SECRET.sub(lambda m: f"{m[2] or m[3] or ''}***", text)
-    return EMAIL.sub(lambda m: f"{m[1][:1]}***{m[2]}{m[3]}", text)
+        if len(secret) >= SHORTEST:
+            every |= {secret, quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")}
+    return tuple(sorted(every, key=lambda form: (-len(form), form)))
