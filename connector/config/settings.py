@@ -1,0 +1,125 @@
+"""Daemon-wide settings: `winback.yaml` beside the clients' files, and over it the environment (`WINBACK_…`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from connector.config.shape import nearest
+from connector.options import Strict, Url, is_loopback
+
+PREFIX = "WINBACK_"
+DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+
+
+def _check_database(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    if not url.startswith(DATABASES) or url in DATABASES:
+        raise ValueError("write sqlite:///data/winback.db or postgresql://user:password@host/database")
+    return value
+
+
+def _check_listen(value: str) -> str:
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})", value)
+    if not match or int(match[2]) > 65535:
+        raise ValueError("write an address and a port, such as 127.0.0.1:8484")
+    return value
+
+
+class HttpSettings(Strict):
+    """Where health, metrics, the dashboard and short links are served."""
+
+    listen: Annotated[str, AfterValidator(_check_listen)] = Field(
+        "127.0.0.1:8484", description="Address and port. Any address but this machine's own needs a password."
+    )
+    username: str = Field("winback", min_length=1, description="For the dashboard and the metrics.")
+    password: SecretStr | None = Field(None, min_length=1, description="For the dashboard and the metrics.")
+
+    @property
+    def host(self) -> str:
+        """The address without the port, and without the brackets of IPv6."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port; 0 takes any free one."""
+        return int(self.listen.rpartition(":")[2])
+
+    @model_validator(mode="after")
+    def _guarded(self) -> HttpSettings:
+        if self.password is None and not is_loopback(self.host):
+            raise ValueError(
+                f"{self.listen} can be reached from other machines: set http.password, or listen on 127.0.0.1"
+            )
+        return self
+
+
+class LogSettings(Strict):
+    """What goes to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, JSON otherwise.")
+
+
+class Settings(BaseSettings):
+    """The settings of the daemon. Nothing here is read from the process's environment by itself: see `read_env`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_check_database)] = Field(
+        SecretStr("sqlite:///data/winback.db"),
+        description="SQLite, its path counted from the current directory, or PostgreSQL.",
+    )
+    engine: Literal["embedded"] = Field("embedded", description="embedded: this process does all the work.")
+    http: HttpSettings = HttpSettings()
+    public_url: Url | None = Field(None, description="Where the short links /r/… are reached from outside.")
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the loader brings: it merges file and environment itself, to name the place of a mistake."""
+        return (init_settings,)
+
+
+def read_env(env: Mapping[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The settings that the environment holds, nested, and what is wrong with their names as (variable, message)."""
+    mine = {name: value for name, value in env.items() if name.upper().startswith(PREFIX) and value != ""}
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in mine.items()}
+    try:
+        found = source()
+    except (SettingsError, ValueError):
+        blocks = (name for name in mine if name[len(PREFIX) :].lower() in ("http", "log"))
+        return {}, [(name, f"name each key by itself, such as {name}__KEY") for name in blocks]
+    return dict(found), [*_typos(mine)]
+
+
+def _typos(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables that look like a misspelt setting. Others are let be: a client's file may use any name."""
+    blocks: dict[str, type[Strict]] = {"HTTP": HttpSettings, "LOG": LogSettings}
+    known = [f"{PREFIX}{key.upper()}" for key in Settings.model_fields]
+    nested = [f"{PREFIX}{block}__{key.upper()}" for block, model in blocks.items() for key in model.model_fields]
+    return [
+        (name, f"unknown setting{guess}")
+        for name in names
+        if name.upper().split("__")[0] not in known and (guess := nearest(name, [*known, *nested], cutoff=0.88))
+    ]
