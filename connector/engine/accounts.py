@@ -61,12 +61,19 @@ class Accounts:
         here = (rows.c.client == client, rows.c.id == account)
         with self._ctx.db.write() as connection:
             pinned = connection.execute(select(rows.c.identity).where(*here)).scalar()
-            if pinned is not None and pinned != health.identity.id:
-                raise ConfigError(
-                    f"{account} now answers as the account {health.identity.id!r}, but it has been {pinned!r} so far. "
-                    f"Put the former key or address back; if you mean the change, run `winback adopt -c PATH {account}`"
-                )
+            if (swapped := another_account(account, pinned, health.identity.id)) is not None:
+                raise swapped
             connection.execute(update(rows).where(*here).values(identity=health.identity.id, name=health.identity.name))
+
+
+def another_account(account: str, pinned: str | None, answered: str) -> ConfigError | None:
+    """The error for a store or CRM that is not the account any more that its id is pinned to."""
+    if pinned is None or pinned == answered:
+        return None
+    return ConfigError(
+        f"{account} now answers as the account {answered!r}, but it has been {pinned!r} so far. "
+        f"Put the former key or address back; if you mean the change, run `winback adopt -c PATH {account}`"
+    )
 
 
 def fields_of(client: Client, crm: CrmOptions) -> set[str]:

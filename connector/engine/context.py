@@ -105,6 +105,13 @@ class Context:
         return (keyed_hash(self.db.hash_key, client, found.identity), found) if found else ("", None)
 
 
+def again_in(text: str, wait: timedelta) -> str:
+    """`text` with what happens next: `…. Winback tries again in 4 min`."""
+    length = wait.total_seconds()
+    when = f"{length:.0f} s" if length < 100 else f"{length / 60:.0f} min"
+    return f"{text.rstrip('.')}. Winback tries again in {when}"
+
+
 def seconds(value: float) -> timedelta:
     """A timedelta of so many seconds."""
     return timedelta(seconds=value)

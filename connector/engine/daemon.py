@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,10 +14,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, or_, select
 
 from connector import registry, tables
-from connector.db import table
+from connector.db import is_out, table, words_of
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
-from connector.engine.deliver import Outbox, recover, work
+from connector.engine.deliver import WORKERS, Outbox, recover, work
 from connector.engine.poll import Polled, poll_store
 from connector.engine.retention import expire_leads, purge
 from connector.engine.setup import apply_configuration
@@ -25,9 +26,8 @@ STORES = table(tables.Store)
 DELIVERIES = table(tables.Delivery)
 POLLERS = 32
 DELIVERERS = 32
-WORKERS = 4  # at most for one CRM account; its own limit on connections may be lower
 PURGE_EVERY = timedelta(hours=1)
-GRACE = 10.0  # seconds that a stop waits for what is in flight
+GRACE = 8.0  # seconds that a stop waits for what is in flight: within 10 s all is over, when Docker would kill
 
 
 class Daemon:
@@ -44,7 +44,8 @@ class Daemon:
         self.ctx = ctx
         self.accounts = Accounts(ctx)
         self.ran: dict[str, float] = {}  # when each loop last ran (time.monotonic), for the health page
-        self._outbox = Outbox()
+        self._stopping = threading.Event()
+        self._outbox = Outbox(stopping=self._stopping)
         self._reload, self._polled = reload, polled
         self._tick = tick
         self._polls = ThreadPoolExecutor(POLLERS, "poll")
@@ -52,7 +53,9 @@ class Daemon:
         self._polling: dict[tuple[str, str], Future[None]] = {}
         self._delivering: dict[tuple[str, str, int], Future[None]] = {}
         self._purged_at: datetime | None = None
-        self._stopping = threading.Event()
+        self._standby = False  # the lock was lost, and another process has it
+        self._database_out = False
+        self._unwritten = threading.Event()  # the database was out when results were to be written down
         self._scheduler = BackgroundScheduler(executors={"default": TickExecutor(1)}, timezone="UTC")
 
     def start(self) -> None:
@@ -65,27 +68,61 @@ class Daemon:
         self._scheduler.add_job(
             self._turn, "interval", seconds=self._tick, coalesce=True, max_instances=1, misfire_grace_time=None
         )
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of every turn that waits for the database
         self._scheduler.start()
 
     def stop(self) -> bool:
-        """Takes no new work, and waits up to 10 s for what is in flight. True where all of it finished."""
+        """Takes no new work, and waits up to 8 s for what is in flight. True where all of it finished."""
+        end = time.monotonic() + GRACE
         self._stopping.set()
-        self._scheduler.shutdown(wait=True)
+        last_turn = threading.Thread(target=self._scheduler.shutdown, daemon=True)
+        last_turn.start()
+        last_turn.join(GRACE)  # a turn may wait for a database that does not answer
         futures = [*self._polling.values(), *self._delivering.values()]
         self._polls.shutdown(wait=False, cancel_futures=True)
         self._deliveries.shutdown(wait=False, cancel_futures=True)
-        _, unfinished = wait(futures, timeout=GRACE)
-        return not unfinished
+        futures = [future for future in futures if not future.cancelled()]  # `wait` would never see those end
+        _, unfinished = wait(futures, timeout=max(0.0, end - time.monotonic()))
+        return not unfinished and not last_turn.is_alive()
 
     def _turn(self) -> None:
         try:
+            if not self._is_ours():
+                return
             self._reconfigure()
             self._start_polls()
             self._start_deliveries()
             self._keep_house()
             self.ran["tick"] = time.monotonic()
-        except Exception:
-            log.exception("the tick failed; the next one tries again")
+        except Exception as error:
+            self._failed("the tick", error)
+
+    def _is_ours(self) -> bool:
+        """Whether this process still is the only one that works. Without its lock it stands by."""
+        ours = self.ctx.db.keeps_lock()
+        if self._database_out:
+            self._database_out = False
+            log.info("the database answers again")
+        if ours == self._standby:
+            self._standby = not ours
+            log.error(
+                "this winback works again"
+                if ours
+                else "another winback has taken over the database; this one waits until that one ends"
+            )
+        if ours and self._unwritten.is_set():
+            self._unwritten.clear()
+            recover(self.ctx, self._outbox)
+        return ours
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """Trouble with the database is said once, in a line, and passes; anything else is a mistake of ours."""
+        if not is_out(error):
+            log.error("%s failed", what, exc_info=error)
+        elif not self._database_out:
+            self._database_out = True
+            words = words_of(error)
+            log.error("the database %s does not answer: %s. Winback goes on when it does", self.ctx.db.name, words)
 
     def _reconfigure(self) -> None:
         clients = self._reload()
@@ -113,8 +150,8 @@ class Daemon:
             polled = poll_store(self.ctx, self.accounts, client, store)
             self.ran["poll"] = time.monotonic()
             self._polled(client, polled)
-        except Exception:
-            log.exception("%s/%s: the poll failed", client.id, store)
+        except Exception as error:
+            self._failed(f"{client.id}/{store}: the poll", error)
 
     def _start_deliveries(self) -> None:
         now = self.ctx.clock()
@@ -140,11 +177,13 @@ class Daemon:
 
     def _deliver(self, client: Client, crm: str) -> None:
         try:
-            while not self._stopping.is_set() and work(self.ctx, self.accounts, self._outbox, client, crm).more:
-                pass
+            while not (self._stopping.is_set() or self._standby):
+                if not work(self.ctx, self.accounts, self._outbox, client, crm).more:
+                    break
             self.ran["deliver"] = time.monotonic()
-        except Exception:
-            log.exception("%s/%s: the deliveries failed", client.id, crm)
+        except Exception as error:
+            self._unwritten.set()
+            self._failed(f"{client.id}/{crm}: the deliveries", error)
 
     def _keep_house(self) -> None:
         now = self.ctx.clock()

@@ -7,7 +7,8 @@ tells the adapter that the effect may be there already (`repeated`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from connector import registry, tables
-from connector.db import table
+from connector.db import is_out, table
 from connector.engine.accounts import Accounts
-from connector.engine.context import Client, Context, log
+from connector.engine.context import Client, Context, again_in, log
 from connector.engine.prepare import Job, prepare_jobs
 from connector.engine.settle import settle
 from connector.errors import ConfigError, TransientError, WinbackError
@@ -27,6 +28,8 @@ from connector.options import CrmOptions
 CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
 CLAIM = 10  # by one worker at once: few enough that a crash leaves few open questions
+TOGETHER = 250  # at most, for a CRM that takes many in one request: what is claimed is held in memory
+WORKERS = 4  # at most for one CRM account; its own limit on connections may be lower
 LONGEST_ACCOUNT_PAUSE = timedelta(minutes=15)
 CONFIG_PAUSE = timedelta(minutes=15)
 
@@ -48,15 +51,22 @@ class Outbox:
 
     busy: set[tuple[str, str, str]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)  # what was not begun is given back
 
 
-def recover(ctx: Context) -> int:
-    """At start: what a killed process was sending goes back into the queue. Returns how many there were."""
-    with ctx.db.write() as connection:
-        result = connection.execute(
-            update(DELIVERIES).where(DELIVERIES.c.state == "sending").values(state="pending", next_at=ctx.clock())
-        )
-        return int(result.rowcount)
+def recover(ctx: Context, outbox: Outbox | None = None) -> int:
+    """What nobody is sending any more goes back into the queue. Returns how many there were.
+
+    At start that is whatever a killed process left; with `outbox`, what this one could not write down.
+    """
+    with outbox.lock if outbox else nullcontext(), ctx.db.write() as connection:
+        rows = connection.execute(select(DELIVERIES).where(DELIVERIES.c.state == "sending")).all()
+        busy = outbox.busy if outbox else set()
+        ids = [row.id for row in rows if (row.client, row.crm, row.shopper) not in busy]
+        for some in (ids[start : start + 500] for start in range(0, len(ids), 500)):
+            again = {"state": "pending", "next_at": ctx.clock()}
+            connection.execute(update(DELIVERIES).where(DELIVERIES.c.id.in_(some)).values(**again))
+        return len(ids)
 
 
 def work(ctx: Context, accounts: Accounts, outbox: Outbox, client: Client, crm_id: str) -> Round:
@@ -69,17 +79,27 @@ def work(ctx: Context, accounts: Accounts, outbox: Outbox, client: Client, crm_i
     except WinbackError as error:
         return _account_failed(ctx, accounts, client.id, crm_id, error)
     except Exception as error:
+        if is_out(error):  # our own database: not the CRM's trouble
+            raise
         log.exception("CRM %s: unexpected error while opening it", crm_id)
         unexpected = TransientError(f"unexpected {type(error).__name__} while opening {crm_id}; see the log")
         return _account_failed(ctx, accounts, client.id, crm_id, unexpected)
-    size = max(CLAIM, adapter.batch)
+    size = max(CLAIM, min(adapter.batch, TOGETHER))
     with outbox.lock:  # two workers of one account must not choose the same shoppers
         jobs, claimed = _claim(ctx, outbox, client, options, size)
     if not jobs:
         return Round(claimed=claimed, more=claimed > 0)
+    results: list[Result] = []
+    # One by one, where the CRM takes them so: a process that dies must not forget nine answers with the tenth.
+    parts = [jobs] if adapter.batch > 1 else [[job] for job in jobs]
     try:
-        results = _act(ctx, adapter, jobs)
-        settle(ctx, client, results)
+        for begun, part in enumerate(parts):
+            if outbox.stopping.is_set():
+                _give_back(ctx, [job for rest in parts[begun:] for job in rest])
+                break
+            done = _act(ctx, adapter, part)
+            settle(ctx, client, done)
+            results += done
     finally:
         with outbox.lock:
             outbox.busy -= {(client.id, crm_id, job.row.shopper) for job in jobs}
@@ -97,7 +117,7 @@ def _has_due(ctx: Context, client: str, crm: str) -> bool:
 
 def _due(client: str, crm: str, now: datetime) -> Any:
     return (
-        select(DELIVERIES)
+        select(DELIVERIES.c.id, DELIVERIES.c.shopper, DELIVERIES.c.kind)
         .where(
             DELIVERIES.c.client == client,
             DELIVERIES.c.crm == crm,
@@ -114,15 +134,15 @@ def _claim(ctx: Context, outbox: Outbox, client: Client, options: CrmOptions, si
     with ctx.db.write() as connection:
         rows = connection.execute(_due(client.id, options.id, now).limit(size * 3)).all()
         leaving = _leaving(connection, client.id, options.id, rows)
-        chosen: dict[str, Row[Any]] = {}
+        chosen: dict[str, int] = {}
         for row in rows:
             taken = (client.id, options.id, row.shopper) in outbox.busy or row.shopper in chosen
             if taken or (row.kind in ("enrol", "refresh") and row.shopper in leaving):
                 continue
-            chosen[row.shopper] = row
+            chosen[row.shopper] = row.id
             if len(chosen) == size:
                 break
-        jobs = prepare_jobs(ctx, connection, client, options, list(chosen.values()), now)
+        jobs = prepare_jobs(ctx, connection, client, options, _rows(connection, chosen.values()), now)
         ids = [job.row.id for job in jobs]
         if ids:
             connection.execute(
@@ -132,6 +152,13 @@ def _claim(ctx: Context, outbox: Outbox, client: Client, options: CrmOptions, si
             )
     outbox.busy |= {(client.id, options.id, job.row.shopper) for job in jobs}
     return jobs, len(chosen)
+
+
+def _rows(connection: Connection, ids: Iterable[int]) -> list[Row[Any]]:
+    """The deliveries with these ids, in this order."""
+    wanted = list(ids)
+    found = {row.id: row for row in connection.execute(select(DELIVERIES).where(DELIVERIES.c.id.in_(wanted)))}
+    return [found[each] for each in wanted]
 
 
 def _leaving(connection: Connection, client: str, crm: str, rows: Sequence[Row[Any]]) -> set[str]:
@@ -145,6 +172,16 @@ def _leaving(connection: Connection, client: str, crm: str, rows: Sequence[Row[A
         DELIVERIES.c.state.in_(("pending", "sending")),
     )
     return set(connection.execute(query).scalars()) if shoppers else set()
+
+
+def _give_back(ctx: Context, jobs: Sequence[Job]) -> None:
+    """Into the queue as if they had never been claimed."""
+    with ctx.db.write() as connection:
+        connection.execute(
+            update(DELIVERIES)
+            .where(DELIVERIES.c.id.in_([job.row.id for job in jobs]), DELIVERIES.c.state == "sending")
+            .values(state="pending", attempts=DELIVERIES.c.attempts - 1)
+        )
 
 
 Result = tuple[Job, "Receipt | WinbackError | None"]
@@ -231,12 +268,11 @@ def _account_failed(ctx: Context, accounts: Accounts, client: str, crm: str, err
     if paused:
         accounts.close("crm", client, crm)
     if str(error) != row.error:
-        (ctx.alert if paused else _warn)(f"{client}/{crm}", str(error))
+        if paused:
+            ctx.alert(f"{client}/{crm}", str(error))
+        else:
+            log.warning("%s/%s: %s", client, crm, again_in(str(error), wait))
     return Round(error=str(error))
-
-
-def _warn(subject: str, text: str) -> None:
-    log.warning("%s: %s", subject, text)
 
 
 def _account_after(

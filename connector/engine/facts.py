@@ -13,7 +13,7 @@ from connector import rules, tables
 from connector.config.countries import policy_for
 from connector.db import table
 from connector.engine.context import Client, Context, seconds
-from connector.engine.purchases import purchase_facts, purchases_of
+from connector.engine.purchases import purchases_of
 from connector.engine.routing import wants
 from connector.model import ConsentState
 from connector.rules import Facts, Word
@@ -69,15 +69,14 @@ def gather(
     heard = {store: words(clocks, store) for store in {row.store for row in rows}}
     facts = {}
     for row in rows:
-        base = purchase_facts(row, bought[row.store, row.id])
         facts[row.store, row.id] = Facts(
-            started_at=base.started_at,
-            activity_at=base.activity_at,
-            seen_at=base.seen_at,
-            shopper=base.shopper,
-            completed_at=base.completed_at,
+            started_at=row.started_at,
+            activity_at=row.activity_at,
+            seen_at=row.seen_at,
+            shopper=row.shopper,
+            completed_at=row.completed_at,
             emptied=row.emptied,
-            purchases=base.purchases,
+            purchases=tuple(bought[row.store, row.id]),
             suppressed=suppressed.why(row.shopper, row.email),
             consent=ConsentState(row.consent),
             consent_policy=policy_for(row.country, client.config.leads.consent),
@@ -88,8 +87,8 @@ def gather(
             lifted=row.lifted,
             surge=clocks[row.store].surge if row.store in clocks else False,
             holdout=rules.in_holdout(client.id, row.shopper, float(client.config.leads.holdout)),
-            delivered_first_at=base.delivered_first_at,
-            delivered_last_at=base.delivered_last_at,
+            delivered_first_at=row.delivered_first_at,
+            delivered_last_at=row.delivered_last_at,
         )
     return facts
 

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from connector import tables
+from connector.address import contact
+from connector.config.shape import nearest
 from connector.db import table
 from connector.engine import outbox
 from connector.engine.context import Client, Context
@@ -54,12 +56,15 @@ def remove(ctx: Context, client: Client, email: str) -> str:
         _let_go(ctx, connection, client, shopper, "deleted", now)
         ended = _end_checkouts(connection, client.id, shopper, State.EXPIRED, "", "deleted by hand", now)
         tell(connection, client.id, shopper, now, "deleted by hand")
-    return f"{ended} checkout(s) ended; the CRMs that enrolled them are told to let go"
+    return f"{_count(ended, 'checkout')} ended; the CRMs that enrolled the shopper are told to let go"
 
 
 def release(ctx: Context, client: Client, store: str | None = None) -> str:
     """R3: lets the leads of a held store go."""
     now = ctx.clock()
+    if store and client.store(store) is None:
+        known = [each.id for each in client.config.stores]
+        raise ConfigError(f"{client.id} has no store {store}{_choose(store, known)}")
     with ctx.db.write() as connection:
         stores = [STORES.c.client == client.id, STORES.c.surge.is_(True)]
         held = [CHECKOUTS.c.client == client.id, CHECKOUTS.c.state == State.HELD]
@@ -69,14 +74,14 @@ def release(ctx: Context, client: Client, store: str | None = None) -> str:
         released = connection.execute(update(STORES).where(*stores).values(surge=False, surge_released_at=now)).rowcount
         waiting = connection.execute(update(CHECKOUTS).where(*held).values(decide_at=now)).rowcount
         _poll_soon(connection, client.id, now)
-    return f"{released} store(s) released; {waiting} held checkout(s) are decided at the next pass"
+    return f"{_count(released, 'store')} released; {_count(waiting, 'held checkout')} to be decided at the next pass"
 
 
 def suppress(ctx: Context, client: Client, value: str, *, lift: bool = False) -> str:
     """R10: an address or `@domain` that never becomes a lead, or no longer so."""
     now = ctx.clock()
-    is_domain = value.startswith("@")
-    key = value.strip().lower() if is_domain else _shopper(ctx, client, value)
+    is_domain = value.strip().startswith("@")
+    key = _domain(value.strip()) if is_domain else _shopper(ctx, client, value)
     with ctx.db.write() as connection:
         here = (SUPPRESSIONS.c.client == client.id, SUPPRESSIONS.c.value == key)
         if lift:
@@ -93,9 +98,9 @@ def suppress(ctx: Context, client: Client, value: str, *, lift: bool = False) ->
 
 def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, permanently: bool = False) -> str:
     """Erases a shopper here, for good, and in the CRMs where asked. What stays is a keyed hash (R10)."""
-    shopper, contact = ctx.shopper(client.id, email)
-    if contact is None:
-        raise ConfigError("that is no e-mail address")
+    shopper, found = ctx.shopper(client.id, email)
+    if found is None:
+        raise ConfigError(_no_address(email))
     now = ctx.clock()
     with ctx.db.write() as connection:
         _let_go(ctx, connection, client, shopper, "deleted", now)
@@ -112,7 +117,7 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
         ctx.db.upsert(connection, tables.Suppression, [row])
         if crms:
             for crm in client.config.crms:
-                outbox.erase(ctx, connection, client.id, shopper, contact.address, crm.id, permanently, now)
+                outbox.erase(ctx, connection, client.id, shopper, found.address, crm.id, permanently, now)
     ctx.db.compact()
     where = "here and, at the next delivery, in the CRMs" if crms else "here"
     return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again"
@@ -125,37 +130,68 @@ def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:
         ended = (DELIVERIES.c.client == client.id, DELIVERIES.c.state.not_in(("done", "cancelled", "sending")))
         query = select(DELIVERIES).where(*ended)
         rows = connection.execute(query if delivery is None else query.where(DELIVERIES.c.id == delivery)).all()
-        for row in rows:
-            connection.execute(
-                update(DELIVERIES)
-                .where(DELIVERIES.c.id == row.id)
-                .values(state="pending", next_at=now, error="", detail="retried by hand", done_at=None)
-            )
-            if row.state == State.TOO_LATE:  # by hand means that R3's lateness is lifted
-                lead = (LEADS.c.client == client.id, LEADS.c.shopper == row.shopper)
-                connection.execute(update(LEADS).where(*lead).values(lifted=True))
+        if delivery is not None and not rows:
+            raise ConfigError(f"{client.id}: no delivery {delivery} waits or was refused; see `winback deliveries`")
+        able = [row for row in rows if row.kind not in ("enrol", "refresh") or _is_lead(connection, row)]
+        for row in able:
+            _put_back(connection, row, now)
         connection.execute(update(CRMS).where(CRMS.c.client == client.id).values(retry_at=None))
-    return f"{len(rows)} delivery(ies) put back into the outbox"
+    gone = len(rows) - len(able)
+    said = f"{_count(len(able), 'delivery', 'deliveries')} put back into the outbox"
+    return f"{said}; {gone} cannot be tried again, because the lead has ended" if gone else said
+
+
+def _is_lead(connection: Connection, row: Row[Any]) -> bool:
+    here = (LEADS.c.client == row.client, LEADS.c.shopper == row.shopper, LEADS.c.generation == row.generation)
+    return connection.execute(select(LEADS.c.id).where(*here)).first() is not None
+
+
+def _put_back(connection: Connection, row: Row[Any], now: datetime) -> None:
+    values = {"state": "pending", "next_at": now, "error": "", "detail": "retried by hand", "done_at": None}
+    connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == row.id).values(**values))
+    if row.state == State.TOO_LATE:  # by hand means that R3's lateness is lifted
+        lead = (LEADS.c.client == row.client, LEADS.c.shopper == row.shopper)
+        connection.execute(update(LEADS).where(*lead).values(lifted=True))
 
 
 def adopt(ctx: Context, client: Client, account: str) -> str:
     """Pins a store or CRM anew, to the account that answers next."""
+    known = [store.id for store in client.config.stores] + [crm.id for crm in client.config.crms]
+    if account not in known:
+        raise ConfigError(f"{client.id} has no store or CRM {account}{_choose(account, known)}")
     with ctx.db.write() as connection:
-        changed = 0
         for rows, fresh in ((STORES, {"next_poll_at": None}), (CRMS, {"retry_at": None})):
             here = (rows.c.client == client.id, rows.c.id == account)
             values: dict[str, Any] = {"identity": None, "paused": False, "error": "", **fresh}
-            changed += connection.execute(update(rows).where(*here).values(**values)).rowcount
-    if not changed:
-        raise ConfigError(f"{client.id}: no store or CRM called {account!r} is known yet; nothing to adopt")
+            connection.execute(update(rows).where(*here).values(**values))
     return f"{account}: the account that answers next is adopted"
 
 
 def _shopper(ctx: Context, client: Client, email: str) -> str:
     shopper, _ = ctx.shopper(client.id, email)
     if not shopper:
-        raise ConfigError("that is no e-mail address")
+        raise ConfigError(_no_address(email))
     return shopper
+
+
+def _no_address(text: str) -> str:
+    return f"{text} is no e-mail address" if text.strip() else "an e-mail address is needed"
+
+
+def _domain(text: str) -> str:
+    """`@acme.example` as the addresses of shoppers have it: lower case, and IDNA where it has other letters."""
+    found = contact(f"someone{text}")
+    if found is None:
+        raise ConfigError(f"{text} is no domain; write it as @acme.example")
+    return f"@{found.domain}"
+
+
+def _choose(wrong: str, known: list[str]) -> str:
+    return nearest(wrong, known) or f"; there are: {', '.join(known) or 'none'}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _let_go(ctx: Context, connection: Connection, client: Client, shopper: str, reason: str, now: datetime) -> None:

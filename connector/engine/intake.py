@@ -162,7 +162,7 @@ def _orders(connection: Connection, client: str, store: str, ids: list[str]) -> 
 
 
 def _seen_as_checkout(connection: Connection, client: str, store: str, ids: list[str]) -> set[str]:
-    """Order ids that were seen as a checkout before (WooCommerce keeps one id all the way)."""
+    """Order ids that were seen as a checkout before (some platforms keep one id all the way)."""
     if not ids:
         return set()
     here = (CHECKOUTS.c.client == client, CHECKOUTS.c.store == store)

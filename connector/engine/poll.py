@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Row, select, update
 
 from connector import registry, tables
-from connector.db import table
+from connector.db import is_out, table
 from connector.engine.accounts import Accounts
-from connector.engine.context import Client, Context, log
+from connector.engine.context import Client, Context, again_in, log
 from connector.engine.decide import decide_client
 from connector.engine.intake import store_checkouts, store_orders
 from connector.errors import ConfigError, TransientError, WinbackError
@@ -45,7 +45,7 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
     try:
         adapter = accounts.store(client, options)
     except Exception as error:
-        errors.append(error if isinstance(error, WinbackError) else _unexpected(store_id, error))
+        errors.append(_trouble(store_id, error))
         ctx.numbers.poll_failed(client.id, store_id, "check", errors[-1])
     else:
         for what, read in (("checkouts", _read_checkouts), ("orders", _read_orders)):
@@ -53,7 +53,7 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
                 read(ctx, client, store_id, adapter, polled)
                 ctx.numbers.polled(client.id, store_id, what, ctx.clock().timestamp())
             except Exception as error:
-                errors.append(error if isinstance(error, WinbackError) else _unexpected(store_id, error))
+                errors.append(_trouble(store_id, error))
                 ctx.numbers.poll_failed(client.id, store_id, what, errors[-1])
     polled.error = "; ".join(dict.fromkeys(str(error) for error in errors))
     _finish(ctx, client, store_id, errors, options.poll_every)
@@ -63,7 +63,12 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
     return polled
 
 
-def _unexpected(store_id: str, error: Exception) -> TransientError:
+def _trouble(store_id: str, error: Exception) -> WinbackError:
+    """The store's trouble as one of the three errors. That of our own database is not the store's: it is raised."""
+    if isinstance(error, WinbackError):
+        return error
+    if is_out(error):
+        raise error
     log.exception("store %s: unexpected error while polling", store_id)
     return TransientError(f"unexpected {type(error).__name__} while reading {store_id}; see the log")
 
@@ -136,11 +141,10 @@ def _finish(ctx: Context, client: Client, store: str, errors: list[WinbackError]
         next_poll_at=now + wait,
     )
     if text != row.error:
-        (ctx.alert if paused else _warn)(f"{client.id}/{store}", text)
-
-
-def _warn(subject: str, text: str) -> None:
-    log.warning("%s: %s", subject, text)
+        if paused:
+            ctx.alert(f"{client.id}/{store}", text)
+        else:
+            log.warning("%s/%s: %s", client.id, store, again_in(text, wait))
 
 
 def pause(failures: int, poll_every: timedelta, jitter: Callable[[], float] = random.random) -> timedelta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -83,6 +83,7 @@ def _lead_jobs(
     origins = ((lead.store, lead.checkout_id) for lead in leads.values())
     made = [checkouts[origin] for origin in origins if origin in checkouts]
     facts = gather(ctx, connection, client, made, clocks)
+    plans = {number: _plan(client, crm, number) for number in {row.step for row in rows}}
     jobs = []
     for row in rows:
         lead = leads.get(row.shopper)
@@ -94,7 +95,7 @@ def _lead_jobs(
         known = _latest(facts[origin.store, origin.id], lead, shown)
         verdict = _verdict(client, row, known, clocks.get(lead.store), now)
         if verdict.go is Go.DELIVER:
-            jobs.append(_lead_job(ctx, client, crm, row, lead, shown, known, now))
+            jobs.append(_lead_job(ctx, client, crm, plans[row.step], row, lead, shown, known, now))
         else:
             _hold_or_end(ctx, connection, client, row, lead, verdict, clocks.get(lead.store))
     return jobs
@@ -166,29 +167,45 @@ def _hold_or_end(
         connection.execute(update(STORES).where(*soon).values(next_poll_at=ctx.clock()))
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What one step does in one CRM, whoever the shopper is."""
+
+    step: Step
+    fields: Mapping[str, str]
+    names: frozenset[str]  # that the fields use
+    tags: tuple[str, ...]
+    campaign: Any
+
+
+def _plan(client: Client, crm: CrmOptions, number: int) -> _Plan:
+    sequence = client.config.sequence
+    step = sequence[min(number, len(sequence) - 1)]
+    fields = client.config.fields_for(step, crm)
+    names = templates.names_used(fields)
+    return _Plan(step, fields, names, client.config.tags_for(step, crm), client.config.campaign_for(step, crm))
+
+
 def _lead_job(
     ctx: Context,
     client: Client,
     crm: CrmOptions,
+    plan: _Plan,
     row: Row[Any],
     lead: Row[Any],
     shown: Row[Any],
     facts: Facts,
     now: datetime,
 ) -> Job:
-    step = client.config.sequence[row.step] if row.step < len(client.config.sequence) else client.config.sequence[-1]
     checkout = read_payload(shown.payload)
-    wanted = client.config.fields_for(step, crm)
     link = short_url(ctx, client.id, lead.shopper, checkout.url)
     values = templates.values(
         checkout,
         store=shown.store,
         client=client.id,
         abandoned_at=rules.abandoned_at(lead.activity_at, client.policy),
-        wanted=templates.names_used(wanted),
+        wanted=plan.names,
     )
-    tags = client.config.tags_for(step, crm)
-    campaign = client.config.campaign_for(step, crm)
     opted_in = facts.consent is ConsentState.OPTED_IN
     enrolment = Enrolment(
         key=row.key,
@@ -198,16 +215,16 @@ def _lead_job(
         store=lead.store,
         at=now,
         lead_at=lead.created_at,
-        fields=templates.render(wanted, {**values, "email": lead.email}),
-        tags=tags,
-        campaign=campaign,
+        fields=templates.render(plan.fields, {**values, "email": lead.email}),
+        tags=plan.tags,
+        campaign=plan.campaign,
         step=row.step,
         generation=row.generation,
         may_subscribe=opted_in or crm.subscribe == "eligible",
         repeated=row.attempts > 0,
         short_url=link,
     )
-    return Job(row, enrolment, step, json.dumps({"tags": list(tags)}))
+    return Job(row, enrolment, plan.step, json.dumps({"tags": list(plan.tags)}))
 
 
 def _distinct(campaigns: Iterable[Any]) -> tuple[Any, ...]:

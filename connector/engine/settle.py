@@ -7,20 +7,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from connector import tables
 from connector.db import table
-from connector.engine import endings, outbox
+from connector.engine import endings
 from connector.engine.context import Client, Context, log
+from connector.engine.done import Done
 from connector.engine.prepare import Job
-from connector.engine.routing import wants
 from connector.engine.story import tell
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.model import Outcome, Receipt
-from connector.rules import BOUGHT, State
+from connector.rules import State
 
-CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
 FIRST_PAUSE = timedelta(seconds=10)
@@ -38,17 +37,19 @@ def settle(ctx: Context, client: Client, results: Sequence[tuple[Job, Receipt | 
     now = ctx.clock()
     with ctx.db.write() as connection:
         leads = _leads(connection, client.id, [job.row.shopper for job, _ in results])
+        done = Done(now)
         for job, result in results:
             lead = leads.get(job.row.shopper)
             lead = lead if lead is not None and lead.generation == job.row.generation else None
             if result is None:
                 _end(connection, job.row, "cancelled", "R7", "taken back before it was sent", now, attempts=-1)
             elif isinstance(result, Receipt):
-                _receipt(ctx, connection, client, job, result, lead, now)
+                _receipt(connection, client, job, result, lead, done)
             elif isinstance(result, RejectedError):
                 _rejected(connection, client, job, result, lead, now)
             else:
                 _again(connection, client, job, result, lead, now)
+        done.write(ctx, connection, client)
 
 
 def _leads(connection: Connection, client: str, shoppers: Sequence[str]) -> dict[str, Row[Any]]:
@@ -75,69 +76,20 @@ def _end(
 
 
 def _receipt(
-    ctx: Context,
-    connection: Connection,
-    client: Client,
-    job: Job,
-    receipt: Receipt,
-    lead: Row[Any] | None,
-    now: datetime,
+    connection: Connection, client: Client, job: Job, receipt: Receipt, lead: Row[Any] | None, done: Done
 ) -> None:
     row = job.row
     if row.kind == "enrol" and receipt.outcome is Outcome.NO_CONSENT:
-        _end(connection, row, State.NO_CONSENT, "R9", receipt.detail, now)
+        _end(connection, row, State.NO_CONSENT, "R9", receipt.detail, done.now)
         if lead is not None:
-            endings.conclude(connection, client, lead, now)
+            endings.conclude(connection, client, lead, done.now)
         return
-    _end(connection, row, "done", "", receipt.detail, now)
-    words = {"enrol": f"step {row.step + 1} delivered to {row.crm}", "refresh": f"fields updated in {row.crm}"}
-    said = words.get(row.kind, f"taken out of {row.crm}" if row.kind == "withdraw" else f"erased in {row.crm}")
-    rule = {"refresh": "R6", "withdraw": "R7"}.get(row.kind, "")
-    tell(connection, client.id, row.shopper, now, said, rule, row.store, row.checkout_id)
-    if row.kind == "enrol":
-        connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == row.id).values(applied=job.applied))
-        if lead is not None:
-            _enrolled(connection, client, row, now)
-            _next_step(ctx, connection, client, row, lead, now)
-        else:
-            # the shopper bought while it was on its way: the withdrawal is queued already and comes next
-            log.info("%s: a step was delivered while the shopper bought; it is being taken back", row.crm)
-
-
-def _enrolled(connection: Connection, client: Client, row: Row[Any], now: datetime) -> None:
-    connection.execute(
-        update(CHECKOUTS)
-        .where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row.store, CHECKOUTS.c.id == row.checkout_id)
-        .values(
-            state=case((CHECKOUTS.c.state.in_(BOUGHT), CHECKOUTS.c.state), else_=State.ENROLLED.value),
-            rule="",
-            reason=f"step {row.step + 1} delivered",
-            delivered_first_at=case(
-                (CHECKOUTS.c.delivered_first_at.is_(None), now), else_=CHECKOUTS.c.delivered_first_at
-            ),
-            delivered_last_at=now,
-            delivered_step=row.step,
-            updated_at=now,
-        )
-    )
-
-
-def _next_step(
-    ctx: Context, connection: Connection, client: Client, row: Row[Any], lead: Row[Any], now: datetime
-) -> None:
-    """Queues the step that follows in this CRM, at its configured distance from the one just delivered."""
-    sequence = client.config.sequence
-    here = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == lead.store, CHECKOUTS.c.id == lead.checkout_id)
-    later = [(i, step) for i, step in client.steps_for(row.crm) if i > row.step]
-    if not later or row.step >= len(sequence):
-        return
-    checkout = connection.execute(select(CHECKOUTS).where(*here)).first()
-    for index, step in later:
-        if checkout is None or not wants(step.when, checkout):
-            continue
-        due = max(row.due_at, now) + (step.after - sequence[row.step].after)
-        ctx.db.insert_new(connection, tables.Delivery, [outbox.enrolment(dict(lead._mapping), row.crm, index, due)])
-        return
+    done.add(client, job, receipt)
+    if row.kind == "enrol" and lead is not None:
+        done.enrolled.append((row, lead))
+    elif row.kind == "enrol":
+        # the shopper bought while it was on its way: the withdrawal is queued already and comes next
+        log.info("%s: a step was delivered while the shopper bought; it is being taken back", row.crm)
 
 
 def _rejected(

@@ -14,9 +14,8 @@ from connector import registry, tables
 from connector.db import table
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context
-from connector.engine.daemon import WORKERS
 from connector.engine.decide import decide_client
-from connector.engine.deliver import Outbox, Round, work
+from connector.engine.deliver import WORKERS, Outbox, Round, work
 from connector.engine.poll import Polled, poll_store
 from connector.engine.retention import expire_leads, purge
 

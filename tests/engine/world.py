@@ -26,10 +26,12 @@ from platforms.sandbox import shopify, woocommerce
 class World:
     """Two sandbox stores, one sandbox CRM, and an engine that can be restarted over the same database."""
 
-    def __init__(self, folder: Path, database_url: str, clock: Clock, **client: Any) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, clock: Clock, skew: timedelta = timedelta(0), **client: Any
+    ) -> None:
         self.folder, self.url, self.clock = folder, database_url, clock
-        self.woo = woocommerce.serve(clock=clock)
-        self.shop = shopify.serve(clock=clock)
+        self.woo = woocommerce.serve(clock=lambda: clock() + skew)
+        self.shop = shopify.serve(clock=lambda: clock() + skew)
         self.crm = klaviyo.serve(clock=clock)
         self.config: dict[str, Any] = {
             "client": "acme",

@@ -1,0 +1,136 @@
+"""Deliveries that went well, and the steps that follow them: a whole round is written with a few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, null, or_, select, tuple_, update
+
+from connector import tables
+from connector.config import Step
+from connector.db import table
+from connector.engine import outbox
+from connector.engine.context import Client, Context
+from connector.engine.facts import StoreClock, store_clocks
+from connector.engine.prepare import Job
+from connector.engine.routing import wants
+from connector.engine.story import EVENTS, line
+from connector.model import Receipt
+from connector.rules import BOUGHT, State
+
+CHECKOUTS = table(tables.Checkout)
+DELIVERIES = table(tables.Delivery)
+
+# Made once: to build and look up a statement costs more than to run it.
+MARK_DONE = (
+    update(DELIVERIES)
+    .where(DELIVERIES.c.id == bindparam("b_id"))
+    .values(
+        state="done",
+        rule="",
+        error="",
+        detail=bindparam("b_detail"),
+        applied=bindparam("b_applied"),
+        done_at=bindparam("b_now"),
+        email=case(
+            (or_(DELIVERIES.c.kind == "withdraw", DELIVERIES.c.kind == "forget"), null()), else_=DELIVERIES.c.email
+        ),
+    )
+)
+NOW = bindparam("b_now", type_=CHECKOUTS.c.delivered_last_at.type)
+MARK_ENROLLED = (
+    update(CHECKOUTS)
+    .where(
+        CHECKOUTS.c.client == bindparam("b_client"),
+        CHECKOUTS.c.store == bindparam("b_store"),
+        CHECKOUTS.c.id == bindparam("b_id"),
+    )
+    .values(
+        state=case(
+            (or_(*(CHECKOUTS.c.state == state.value for state in sorted(BOUGHT))), CHECKOUTS.c.state),
+            else_=State.ENROLLED.value,
+        ),
+        rule="",
+        reason=bindparam("b_reason"),
+        delivered_first_at=func.coalesce(CHECKOUTS.c.delivered_first_at, NOW),
+        delivered_last_at=NOW,
+        delivered_step=bindparam("b_step"),
+        updated_at=NOW,
+    )
+)
+
+
+@dataclass
+class Done:
+    """What went well in one round, until it is written. `enrolled` holds deliveries whose lead is still there."""
+
+    now: datetime
+    ends: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    enrolled: list[tuple[Row[Any], Row[Any]]] = field(default_factory=list)
+
+    def add(self, client: Client, job: Job, receipt: Receipt) -> None:
+        """One delivery that the CRM took."""
+        row = job.row
+        applied = job.applied if row.kind == "enrol" else row.applied
+        self.ends.append({"b_id": row.id, "b_detail": receipt.detail, "b_applied": applied, "b_now": self.now})
+        words = {"enrol": f"step {row.step + 1} delivered to {row.crm}", "refresh": f"fields updated in {row.crm}"}
+        said = words.get(row.kind, f"taken out of {row.crm}" if row.kind == "withdraw" else f"erased in {row.crm}")
+        rule = {"refresh": "R6", "withdraw": "R7"}.get(row.kind, "")
+        if row.shopper:
+            self.events.append(line(client.id, row.shopper, self.now, said, rule, row.store, row.checkout_id))
+
+    def write(self, ctx: Context, connection: Connection, client: Client) -> None:
+        """Writes all of it, and queues the steps that follow."""
+        if self.ends:
+            connection.execute(MARK_DONE, self.ends)
+        if self.events:
+            connection.execute(insert(EVENTS), self.events)
+        if self.enrolled:
+            clocks = store_clocks(connection, client)
+            connection.execute(MARK_ENROLLED, [self._mark(client, row, clocks) for row, _ in self.enrolled])
+            ctx.db.insert_new(connection, tables.Delivery, self._next_steps(connection, client))
+
+    def _mark(self, client: Client, row: Row[Any], clocks: Mapping[str, StoreClock]) -> dict[str, Any]:
+        clock = clocks.get(row.store)
+        return {
+            "b_client": client.id,
+            "b_store": row.store,
+            "b_id": row.checkout_id,
+            "b_reason": f"step {row.step + 1} delivered",
+            "b_step": row.step,
+            "b_now": self.now + clock.offset if clock else self.now,  # it is compared with the store's orders
+        }
+
+    def _next_steps(self, connection: Connection, client: Client) -> list[dict[str, Any]]:
+        """The step that follows each one in its CRM, at its configured distance from the one just delivered."""
+        sequence = client.config.sequence
+        followed = [(row, lead, later) for row, lead in self.enrolled if (later := _later(client, row))]
+        checkouts = _checkouts(connection, client.id, [lead for _, lead, _ in followed])
+        rows = []
+        for row, lead, later in followed:
+            checkout = checkouts.get((lead.store, lead.checkout_id))
+            for index, step in later:
+                if checkout is None or not wants(step.when, checkout):
+                    continue
+                due = max(row.due_at, self.now) + (step.after - sequence[row.step].after)
+                rows.append(outbox.enrolment(dict(lead._mapping), row.crm, index, due))
+                break
+        return rows
+
+
+def _later(client: Client, row: Row[Any]) -> list[tuple[int, Step]]:
+    if row.step >= len(client.config.sequence):
+        return []
+    return [(index, step) for index, step in client.steps_for(row.crm) if index > row.step]
+
+
+def _checkouts(connection: Connection, client: str, leads: Sequence[Row[Any]]) -> dict[tuple[str, str], Row[Any]]:
+    if not leads:
+        return {}
+    places = tuple_(CHECKOUTS.c.store, CHECKOUTS.c.id).in_([(lead.store, lead.checkout_id) for lead in leads])
+    query = select(CHECKOUTS).where(CHECKOUTS.c.client == client, places)
+    return {(row.store, row.id): row for row in connection.execute(query)}
