@@ -214,7 +214,10 @@ class Api:
                 return ConfigError(f"{self.name}: {meaning} ({code})")
         reason = re.search(r"Oauth error (\w+)", text)
         detail = f" ({reason[1]})" if reason else ""
-        return ConfigError(f"{self.name}: Shopify refuses client_id and client_secret, HTTP {response.status}{detail}")
+        return ConfigError(
+            f"{self.name}: Shopify refuses client_id and client_secret, HTTP {response.status}{detail}. "
+            "Copy both again from the Dev Dashboard → your app → Settings"
+        )
 
 
 def _errors(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

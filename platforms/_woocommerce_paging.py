@@ -68,6 +68,7 @@ def read(fetch: Fetch, reached: datetime, name: str) -> Iterator[Batch]:
             raise ConfigError(
                 f"{name} does not answer with what changed since a given time. Update WooCommerce: it can from 5.8 on"
             )
+        seen = {mark for mark in seen if mark[1] >= last}  # nothing older is asked for any more
         if last - SECOND > after:
             after = last - SECOND
             continue

@@ -34,7 +34,7 @@ OLDEST = (5, 8)  # modified_after and dates_are_gmt
 STATUS_FIELDS = "environment.home_url,environment.version,pages"  # _fields picks nothing inside a list
 ONLY_PLACED = (
     "its API shows only shoppers who pressed Place order and did not pay. Who leaves earlier, with an e-mail address "
-    "typed, is seen only with the companion plugin (winback woocommerce-plugin)"
+    "typed, is not seen"
 )
 
 

@@ -19,8 +19,8 @@ def act(config: Path, client: str | None, deed: Deed, *, every: bool = False) ->
     from connector.engine.setup import ensure_accounts
 
     with engine(config) as (ctx, _):
-        ensure_accounts(ctx)
         chosen = some_clients(ctx, client) if every else [one_client(ctx, client)]
+        ensure_accounts(ctx)
         for one in chosen:
             said = deed(hand, ctx, one)
             say(f"{one.id}: {said}" if len(chosen) > 1 else said)

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from connector import __version__
-from connector.durations import parse_duration
+from connector.cli import deliveries, leads
+from connector.cli.options import Config, Email, Json, OneClient, duration
 
 app = typer.Typer(
-    help="Recovers abandoned checkouts: watches your stores, enrols leads in your CRM, and stops the moment they buy.",
+    help="Recovers abandoned checkouts: watches your stores, enrols shoppers in your CRM, and stops when they buy.",
+    epilog="Start with `winback check -c acme.yaml`, then `winback sync -c acme.yaml --dry-run`, then `winback run`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-leads_app = typer.Typer(no_args_is_help=False, invoke_without_command=True, help="The lead table.")
-deliveries_app = typer.Typer(invoke_without_command=True, help="What was refused or is waiting, and why.")
-app.add_typer(leads_app, name="leads")
-app.add_typer(deliveries_app, name="deliveries")
-
-Config = Annotated[Path, typer.Option("-c", "--config", help="A client's YAML file, or a folder of them.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-OneClient = Annotated[str | None, typer.Option("--client", help="Which client, where several are configured.")]
-Email = Annotated[str, typer.Argument(help="The shopper's e-mail address.")]
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _version(wanted: bool) -> None:
@@ -45,168 +28,125 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     del version
 
 
 @app.command()
 def run(config: Config) -> None:
-    """The daemon, until SIGTERM."""
+    """Run the daemon, until SIGTERM or Ctrl-C.
+
+    It reads every store about once a minute, enrols who left a checkout, and takes out who bought. A changed file is
+    read again without a restart; a wrong one is refused, and the former stays in force.
+
+    \b
+    winback run -c acme.yaml
+    winback run -c clients/
+    """
     from connector.cli.running import run_daemon
 
-    sys.exit(run_daemon(config))
+    raise typer.Exit(run_daemon(config))
 
 
 @app.command()
 def sync(
     config: Config,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List who would be enrolled; send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List who would be enrolled now; send nothing.")] = False,
 ) -> None:
-    """One pass: read every store, decide, deliver everything due, then exit."""
+    """Make one pass: read, decide, deliver what is due, exit.
+
+    For cron, or to see what the daemon would do. Ends with 1 where a store or CRM failed, and names it.
+
+    \b
+    winback sync -c acme.yaml --dry-run
+    winback sync -c acme.yaml
+    """
     from connector.cli.running import run_sync
 
-    sys.exit(run_sync(config, dry_run=dry_run))
+    raise typer.Exit(run_sync(config, dry_run=dry_run))
 
 
 @app.command()
 def check(
     config: Config,
-    offline: Annotated[bool, typer.Option("--offline", help="Only the files; ask no store and no CRM.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Read the files only; ask no store and no CRM.")] = False,
     json: Json = False,
 ) -> None:
-    """The configuration, then each credential live; says what to do about each trouble."""
+    """Check the files, then try every key; say what to do.
+
+    Nothing is changed anywhere. For each CRM it also says what to set there so that buyers leave the e-mails.
+
+    \b
+    winback check -c acme.yaml
+    winback check -c clients/ --offline
+    """
     from connector.cli.checking import run_check
 
-    sys.exit(run_check(config, offline=offline, as_json=json))
+    raise typer.Exit(run_check(config, offline=offline, as_json=json))
 
 
 @app.command("test")
 def test_(
     config: Config,
-    email: Annotated[str, typer.Argument(help="Your own address.")],
+    email: Annotated[str, typer.Argument(help="Your own e-mail address.", metavar="EMAIL")],
     client: OneClient = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the address out again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the address out of the CRMs again.")] = False,
 ) -> None:
-    """Runs the sequence to your own address with a sample cart, now."""
-    from connector.cli.checking import run_test
+    """Send every step to your own address, with a sample cart, now.
 
-    sys.exit(run_test(config, email, client, remove=remove))
+    Your CRMs treat the address as a shopper who left a checkout, so that you see the real e-mails.
 
+    \b
+    winback test -c acme.yaml you@acme.example
+    winback test -c acme.yaml you@acme.example --remove
+    """
+    from connector.cli.trying import run_test
 
-@leads_app.callback(invoke_without_command=True)
-def _leads(context: typer.Context, config: Annotated[Path | None, typer.Option("-c", "--config")] = None) -> None:
-    context.obj = config
-    if context.invoked_subcommand is None:
-        from connector.cli.table import list_leads
-
-        list_leads(_path(context, None), client=None, filters={}, as_json=False)
+    raise typer.Exit(run_test(config, email, client, remove=remove))
 
 
-def _path(context: typer.Context, config: Path | None) -> Path:
-    """`-c` may stand before or after the subcommand."""
-    found: Path | None = config or context.obj
-    if found is None:
-        raise typer.BadParameter("say with -c which configuration", param_hint="-c")
-    return found
-
-
-LateConfig = Annotated[Path | None, typer.Option("-c", "--config", help="A client's YAML file, or a folder of them.")]
-
-
-def _filters(store: str | None, state: str | None, email: str | None, since: str | None) -> dict[str, Any]:
-    return {"store": store, "state": state, "email": email, "since": _duration(since) if since else None}
-
-
-@leads_app.command("list")
-def leads_list(
-    context: typer.Context,
-    config: LateConfig = None,
-    store: Annotated[str | None, typer.Option(help="Only this store.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only this state, such as held.")] = None,
-    email: Annotated[str | None, typer.Option(help="Only this shopper.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only activity within, such as 7d.")] = None,
-    client: OneClient = None,
-    json: Json = False,
-) -> None:
-    """The lead table."""
-    from connector.cli.table import list_leads
-
-    list_leads(_path(context, config), client=client, filters=_filters(store, state, email, since), as_json=json)
-
-
-@leads_app.command("export")
-def leads_export(
-    context: typer.Context,
-    config: LateConfig = None,
-    store: Annotated[str | None, typer.Option(help="Only this store.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only this state.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only activity within, such as 7d.")] = None,
-    client: OneClient = None,
-) -> None:
-    """The lead table as CSV on stdout."""
-    from connector.cli.table import export_leads
-
-    export_leads(_path(context, config), client=client, filters=_filters(store, state, None, since))
-
-
-@leads_app.command("show")
-def leads_show(
-    context: typer.Context, email: Email, config: LateConfig = None, client: OneClient = None, json: Json = False
-) -> None:
-    """One shopper's leads and their story (the same as `winback explain`)."""
-    from connector.cli.table import explain_shopper
-
-    sys.exit(explain_shopper(_path(context, config), email, client, as_json=json))
-
-
-@leads_app.command("enrol")
-def leads_enrol(context: typer.Context, email: Email, config: LateConfig = None, client: OneClient = None) -> None:
-    """Enrols a shopper by hand: lifts R3 and R5, and no other rule."""
-    from connector.cli.acting import act
-
-    act(_path(context, config), client, lambda hand, ctx, of: hand.enrol(ctx, of, email))
-
-
-@leads_app.command("delete")
-def leads_delete(context: typer.Context, email: Email, config: LateConfig = None, client: OneClient = None) -> None:
-    """Withdraws a shopper's lead and keeps its seven-day window."""
-    from connector.cli.acting import act
-
-    act(_path(context, config), client, lambda hand, ctx, of: hand.remove(ctx, of, email))
-
-
-@leads_app.command("release")
-def leads_release(
-    context: typer.Context,
-    config: LateConfig = None,
-    store: Annotated[str | None, typer.Option(help="Only this store.")] = None,
-    client: OneClient = None,
-) -> None:
-    """Lets the leads go that were held because far more than usual came at once."""
-    from connector.cli.acting import act
-
-    act(_path(context, config), client, lambda hand, ctx, of: hand.release(ctx, of, store), every=True)
+app.add_typer(leads.app, name="leads")
 
 
 @app.command()
 def explain(config: Config, email: Email, client: OneClient = None, json: Json = False) -> None:
-    """Why a shopper was enrolled, or was not: the story with rule numbers and times."""
+    """Tell why a shopper was enrolled, or was not.
+
+    The story has rule numbers and times; docs/rules.md says what the rules are.
+
+    Ends with 1 where nothing is known of the address.
+
+    \b
+    winback explain -c acme.yaml ann@example.com
+    """
     from connector.cli.table import explain_shopper
 
-    sys.exit(explain_shopper(config, email, client, as_json=json))
+    raise typer.Exit(explain_shopper(config, email, client, as_json=json))
 
 
 @app.command()
 def suppress(
     config: Config,
     value: Annotated[
-        str, typer.Argument(help="An address, or a whole domain as @acme.example.", metavar="EMAIL|@DOMAIN")
+        str,
+        typer.Argument(help="An e-mail address, or a whole domain as @acme.example.", metavar="EMAIL|@DOMAIN"),
     ],
-    lift: Annotated[bool, typer.Option("--lift", help="Take it back.")] = False,
+    lift: Annotated[bool, typer.Option("--lift", help="Allow the address or domain again.")] = False,
     client: OneClient = None,
 ) -> None:
-    """Keeps an address or a domain from ever becoming a lead."""
+    """Keep an address or a domain from becoming a lead.
+
+    Who is a lead already is taken out. In a folder of several clients it holds for all of them, or for one with
+    --client.
+
+    \b
+    winback suppress -c acme.yaml ann@example.com
+    winback suppress -c acme.yaml @acme.example
+    winback suppress -c acme.yaml ann@example.com --lift
+    """
     from connector.cli.acting import act
 
     act(config, client, lambda hand, ctx, of: hand.suppress(ctx, of, value, lift=lift), every=True)
@@ -218,15 +158,23 @@ def forget(
     email: Email,
     crms: Annotated[bool, typer.Option("--crms", help="Erase the contact in the CRMs, too.")] = False,
     permanently: Annotated[
-        bool, typer.Option("--permanently", help="With --crms: for ever, where the CRM can; it may never come back.")
+        bool,
+        typer.Option("--permanently", help="With --crms: for ever, where the CRM can. It may never come back there."),
     ] = False,
     client: OneClient = None,
 ) -> None:
-    """Erases a shopper here, and in the CRMs where asked."""
+    """Erase a shopper here, and in the CRMs where asked.
+
+    The address never becomes a lead again; for that a keyed hash of it stays, and nothing else.
+
+    \b
+    winback forget -c acme.yaml ann@example.com
+    winback forget -c acme.yaml ann@example.com --crms
+    """
     from connector.cli.acting import act
 
     if permanently and not crms:
-        raise typer.BadParameter("--permanently needs --crms")
+        raise typer.BadParameter("--permanently is about the CRMs: say --crms too")
     act(
         config,
         client,
@@ -235,52 +183,22 @@ def forget(
     )
 
 
-@deliveries_app.callback(invoke_without_command=True)
-def _deliveries(context: typer.Context, config: Annotated[Path | None, typer.Option("-c", "--config")] = None) -> None:
-    context.obj = config
-    if context.invoked_subcommand is None:
-        from connector.cli.table import list_deliveries
-
-        list_deliveries(_path(context, None), client=None, everything=False, as_json=False)
-
-
-@deliveries_app.command("list")
-def deliveries_list(
-    context: typer.Context,
-    config: LateConfig = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also what is done or was taken back.")] = False,
-    client: OneClient = None,
-    json: Json = False,
-) -> None:
-    """What was refused or is waiting, and why."""
-    from connector.cli.table import list_deliveries
-
-    list_deliveries(_path(context, config), client=client, everything=everything, as_json=json)
-
-
-@deliveries_app.command("retry")
-def deliveries_retry(
-    context: typer.Context,
-    delivery: Annotated[int | None, typer.Argument(help="The id from `deliveries list`.", metavar="ID")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    config: LateConfig = None,
-    client: OneClient = None,
-) -> None:
-    """Tries one refused or late delivery again, or all of them."""
-    from connector.cli.acting import act
-
-    if (delivery is None) == (not everything):
-        raise typer.BadParameter("name one ID, or say --all")
-    act(_path(context, config), client, lambda hand, ctx, of: hand.retry(ctx, of, delivery), every=everything)
+app.add_typer(deliveries.app, name="deliveries")
 
 
 @app.command()
 def adopt(
     config: Config,
-    account: Annotated[str, typer.Argument(help="The id of a store or CRM.", metavar="ID")],
+    account: Annotated[str, typer.Argument(help="The id of a store or CRM in your file.", metavar="ID")],
     client: OneClient = None,
 ) -> None:
-    """Accepts that a store or CRM now answers as another account."""
+    """Accept that a store or CRM now answers as another account.
+
+    Winback stops at such a change, because a mistyped key could mail the wrong shoppers.
+
+    \b
+    winback adopt -c acme.yaml mail
+    """
     from connector.cli.acting import act
 
     act(config, client, lambda hand, ctx, of: hand.adopt(ctx, of, account))
@@ -288,7 +206,11 @@ def adopt(
 
 @app.command()
 def adapters(json: Json = False) -> None:
-    """What each platform and CRM can do."""
+    """List what each store platform and CRM can do.
+
+    \b
+    winback adapters
+    """
     from connector.cli.adapters import list_adapters
 
     list_adapters(as_json=json)
@@ -300,12 +222,13 @@ def demo(
         str, typer.Option("--for", help="How long, such as 60s; without it until Ctrl-C.", metavar="DURATION")
     ] = "0s",
 ) -> None:
-    """Sandbox stores and CRMs on this machine, and the real daemon against them."""
+    """Run the daemon against pretend stores and CRMs.
+
+    All of it on this machine; no account is needed and nothing is sent anywhere.
+
+    \b
+    winback demo --for 60s
+    """
     from connector.demo import run_demo
 
-    sys.exit(run_demo(_duration(seconds)))
-
-
-def since(now: datetime, within: timedelta | None) -> datetime | None:
-    """The moment that a --since filter means."""
-    return now - within if within else None
+    raise typer.Exit(run_demo(duration(seconds)))

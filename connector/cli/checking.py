@@ -1,36 +1,28 @@
-"""`winback check` and `winback test`: every credential live, and the sequence to the owner's own address."""
+"""`winback check`: the files, the database, and every store and CRM live."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from decimal import Decimal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from connector import fields, registry, rules
-from connector.cli.opening import engine, one_client, read_configuration
+from connector import registry
+from connector.cli.known import Known, known
+from connector.cli.opening import clients_of, read_configuration
 from connector.cli.show import as_json as print_json
-from connector.cli.show import say
-from connector.engine.accounts import fields_of, tags_of
-from connector.engine.context import Client, Context
-from connector.errors import ConfigError, WinbackError
+from connector.cli.show import count, say
+from connector.config import ConfigProblems, Loaded
+from connector.engine.accounts import another_account
+from connector.engine.context import Client, log
+from connector.errors import WinbackError
 from connector.http import Http
-from connector.model import (
-    Checkout,
-    Consent,
-    ConsentState,
-    Customer,
-    Enrolment,
-    Finding,
-    Health,
-    LineItem,
-    Money,
-    Stage,
-    Withdrawal,
-)
-from connector.options import CrmOptions
+from connector.model import Finding, Health
+from connector.options import CrmOptions, StoreOptions
+
+AT_ONCE = 8  # accounts that are asked at the same time
+LEVELS = {"info": "note", "warning": "warning", "error": "FAILED"}
 
 
 @dataclass(frozen=True)
@@ -39,154 +31,107 @@ class Checked:
 
     client: str
     id: str
-    kind: str
+    kind: str  # store | crm
+    adapter: str
     ok: bool
-    account: str
-    error: str
-    findings: tuple[Finding, ...]
+    account: str = ""  # as the store or CRM calls itself
+    error: str = ""
+    exit_condition: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 def run_check(config: Path, *, offline: bool, as_json: bool) -> int:
-    """0 all well, 1 a credential or account failed; a bad configuration raises."""
-    loaded = read_configuration(config)
-    checked: list[Checked] = []
-    if not offline:
-        http = Http()
-        for settings in loaded.clients:
-            client = Client.of(settings)
-            checked += [_store(client.id, store, http) for store in settings.stores]
-            checked += [_crm(client, crm, http) for crm in settings.crms]
-        http.close()
+    """0 all well, 1 the database, a store or a CRM failed, 2 a bad configuration."""
+    try:
+        loaded = read_configuration(config)
+    except ConfigProblems as problems:
+        if as_json:
+            print_json({"ok": False, "problems": [asdict(one) for one in problems.problems]})
+        raise
+    database = None if offline else known(loaded)
+    checked = [] if offline or database is None else _live(loaded, database)
+    ok = all(one.ok for one in checked) and not (database and database.error)
     if as_json:
-        print_json({"clients": [c.client for c in loaded.clients], "accounts": [asdict(one) for one in checked]})
+        print_json(_document(loaded, database, checked, ok))
     else:
-        _print(checked, len(loaded.clients), offline=offline)
-    return 0 if all(one.ok for one in checked) else 1
+        _print(loaded, database, checked)
+    return 0 if ok else 1
 
 
-def _store(client: str, store: Any, http: Http) -> Checked:
-    adapter = registry.PLATFORMS[store.platform]
-    return _checked(client, store.id, "store", lambda: adapter(store, http).check(), ())
+def _live(loaded: Loaded, database: Known) -> list[Checked]:
+    http = Http()
+    clients = clients_of(loaded).values()
+    accounts = [(c, account) for c in clients for account in (*c.config.stores, *c.config.crms)]
+    try:
+        with ThreadPoolExecutor(AT_ONCE, "check") as pool:
+            return list(pool.map(lambda it: _account(it[0], it[1], http, database), accounts))
+    finally:
+        http.close()
 
 
-def _crm(client: Client, crm: CrmOptions, http: Http) -> Checked:
-    cls = registry.CRMS[crm.adapter]
-    exits = Finding(f"so that buyers leave: {cls.exit_condition}", "campaign", "info") if cls.exit_condition else None
-    return _checked(client.id, crm.id, "crm", lambda: cls(crm, http).check(), (exits,) if exits else ())
+def _account(client: Client, options: StoreOptions | CrmOptions, http: Http, database: Known) -> Checked:
+    if isinstance(options, StoreOptions):
+        blank = Checked(client.id, options.id, "store", options.platform, ok=False)
+        return _ask(blank, lambda: registry.PLATFORMS[options.platform](options, http).check(), database)
+    adapter = registry.CRMS[options.adapter]
+    blank = Checked(client.id, options.id, "crm", options.adapter, ok=False, exit_condition=adapter.exit_condition)
+    return _ask(blank, lambda: adapter(options, http).check(), database)
 
 
-def _checked(client: str, id_: str, kind: str, ask: Callable[[], Health], more: tuple[Finding, ...]) -> Checked:
+def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:
     try:
         health = ask()
     except WinbackError as error:
-        return Checked(client, id_, kind, False, "", str(error), ())
-    findings = (*health.findings, *(one for one in more if one.message not in {f.message for f in health.findings}))
-    ok = not any(finding.level == "error" for finding in findings)
-    return Checked(client, id_, kind, ok, health.identity.name or health.identity.id, "", findings)
+        return replace(blank, error=str(error))
+    except Exception as error:
+        log.debug("%s: unexpected", blank.id, exc_info=error)
+        return replace(blank, error=f"unexpected {type(error).__name__}; with WINBACK_LOG__LEVEL=debug it says where")
+    pinned = database.pins.get((blank.kind, blank.client, blank.id))
+    swapped = str(another_account(blank.id, pinned, health.identity.id) or "")
+    findings = tuple(one for one in health.findings if one.message != blank.exit_condition)
+    ok = not swapped and not any(finding.level == "error" for finding in findings)
+    account = health.identity.name or health.identity.id
+    return replace(blank, ok=ok, account=account, error=swapped, findings=findings)
 
 
-def _print(checked: list[Checked], clients: int, *, offline: bool) -> None:
-    say(f"configuration: good, {clients} client(s)")
-    for one in checked:
-        say(f"{one.client}/{one.id}: {'ok, ' + one.account if one.ok else 'FAILED'}")
-        if one.error:
-            say(f"  {one.error}")
-        for finding in one.findings:
-            say(f"  {finding.level}: {finding.message}")
-    if offline:
-        say("no store and no CRM was asked (--offline)")
-
-
-def run_test(config: Path, email: str, client_id: str | None, *, remove: bool) -> int:
-    """Delivers every step to the owner's own address, with a sample cart; or takes the address out again."""
-    failed = False
-    with engine(config) as (ctx, _):
-        client = one_client(ctx, client_id)
-        if not ctx.shopper(client.id, email)[0]:
-            raise ConfigError("that is no e-mail address")
-        for crm in client.config.crms:
-            try:
-                adapter = registry.CRMS[crm.adapter](crm, ctx.http)
-                adapter.check()
-                if remove:
-                    adapter.withdraw(_sample_withdrawal(ctx, client, crm, email))
-                    say(f"{crm.id}: taken out")
-                    continue
-                adapter.prepare(sorted(fields_of(client, crm)), sorted(tags_of(client, crm)))
-                for index, _ in client.steps_for(crm.id):
-                    receipt = adapter.enrol(_sample(ctx, client, crm, email, index))
-                    detail = f": {receipt.detail}" if receipt.detail else ""
-                    say(f"{crm.id}: step {index + 1}: {receipt.outcome}{detail}")
-            except WinbackError as error:
-                failed = True
-                say(f"{crm.id}: FAILED: {error}")
-    if not failed and not remove:
-        say("look into your inbox; `winback test --remove` takes the address out again")
-    return 1 if failed else 0
-
-
-def sample_checkout(ctx: Context, email: str) -> Checkout:
-    """A cart that any owner recognises as a test."""
-    now = ctx.clock()
-    price = Money(Decimal("49.00"), "EUR")
-    return Checkout(
-        id="winback-test",
-        status="open",
-        started_at=now - timedelta(hours=1),
-        activity_at=now - timedelta(minutes=45),
-        modified_at=now - timedelta(minutes=45),
-        customer=Customer(email=email, first_name="Test", last_name="Shopper"),
-        total=price,
-        lines=(
-            LineItem("Winback test product", 1, price, price, product_id="winback-test", variant_id="winback-test"),
-        ),
-        url="https://example.com/winback-test-checkout",
-        consent=Consent(ConsentState.OPTED_IN, "winback test", now),
-        stage=Stage.CONTACT,
-    )
-
-
-def _sample(ctx: Context, client: Client, crm: CrmOptions, email: str, index: int) -> Enrolment:
-    step = client.config.sequence[index]
-    checkout = sample_checkout(ctx, email)
-    store = client.config.stores[0].id
-    templates = client.config.fields_for(step, crm)
-    values = fields.values(
-        checkout,
-        store=store,
-        client=client.id,
-        abandoned_at=rules.abandoned_at(checkout.activity_at, client.policy),
-        wanted=fields.names_used(templates),
-    )
-    now = ctx.clock()
-    return Enrolment(
-        key=rules.delivery_key(client.id, email, store, f"test-{now.timestamp()}", 1, index, crm.id),
-        email=email,
-        checkout=checkout,
-        client=client.id,
-        store=store,
-        at=now,
-        lead_at=now,
-        fields=fields.render(templates, values),
-        tags=client.config.tags_for(step, crm),
-        campaign=client.config.campaign_for(step, crm),
-        step=index,
-        generation=2,  # triggers anew, however often the owner tests
-        may_subscribe=True,
-    )
-
-
-def _sample_withdrawal(ctx: Context, client: Client, crm: CrmOptions, email: str) -> Withdrawal:
-    campaigns = {
-        repr(c): c for step in client.config.sequence if (c := client.config.campaign_for(step, crm)) is not None
+def _document(loaded: Loaded, database: Known | None, checked: list[Checked], ok: bool) -> dict[str, Any]:
+    under_way = database.under_way if database else {}
+    return {
+        "ok": ok,
+        "problems": [],
+        "database": {"name": database.name, "note": database.note, "error": database.error} if database else None,
+        "clients": [
+            {"client": c.client, "leads_under_way": under_way.get(c.client, 0) if database else None}
+            for c in loaded.clients
+        ],
+        "accounts": [asdict(one) for one in checked],
     }
-    return Withdrawal(
-        key=f"test:{ctx.clock().timestamp()}",
-        email=email,
-        at=ctx.clock(),
-        store=client.config.stores[0].id,
-        checkout_id="winback-test",
-        tags=tuple(sorted(tags_of(client, crm))),
-        campaigns=tuple(campaigns.values()),
-        reason="deleted",
-    )
+
+
+def _print(loaded: Loaded, database: Known | None, checked: list[Checked]) -> None:
+    say(f"configuration: good, {count(len(loaded.clients), 'client')}")
+    if database is None:
+        say("no store and no CRM was asked (--offline)")
+        return
+    if database.error:
+        say(f"database {database.name}: FAILED")
+        say(f"  {database.error}")
+    else:
+        say(f"database {database.name}: {database.note or 'good'}")
+    for client in loaded.clients:
+        under_way = count(database.under_way.get(client.client, 0), "lead")
+        say(f"{client.client}: {under_way} under way")
+        for one in checked:
+            if one.client == client.client:
+                _print_account(one)
+
+
+def _print_account(one: Checked) -> None:
+    title = (registry.PLATFORMS if one.kind == "store" else registry.CRMS)[one.adapter].title
+    say(f"{one.client}/{one.id}: {'ok' if one.ok else 'FAILED'}, {title}{f': {one.account}' if one.account else ''}")
+    if one.error:
+        say(f"  {one.error}")
+    for finding in one.findings:
+        say(f"  {LEVELS.get(finding.level, finding.level)}: {finding.message}")
+    if one.exit_condition and not one.error:
+        say(f"  so that buyers leave: {one.exit_condition}")

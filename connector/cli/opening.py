@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from connector import log
 from connector.config import Loaded, load
-from connector.db import Database
+from connector.config.shape import nearest
+from connector.db import Database, is_out, words_of
 from connector.engine.context import Client, Context
-from connector.errors import ConfigError
+from connector.errors import ConfigError, TransientError
 from connector.http import Http
 
 
@@ -33,31 +37,64 @@ def clients_of(loaded: Loaded) -> dict[str, Client]:
 
 
 @contextmanager
-def engine(
-    path: Path, *, database_url: str | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> Iterator[tuple[Context, Loaded]]:
+def engine(path: Path, *, database_url: str | None = None) -> Iterator[tuple[Context, Loaded]]:
     """The engine's context for a configuration; the database is upgraded if it is older."""
     loaded = read_configuration(path)
-    db = Database(database_url or loaded.settings.database_url.get_secret_value()).open()
+    with _opened(loaded, database_url or loaded.settings.database_url.get_secret_value()) as ctx:
+        yield ctx, loaded
+
+
+@contextmanager
+def looking(path: Path) -> Iterator[Context]:
+    """The context for a command that only looks. A database that is not there yet is not made, and stays empty."""
+    loaded = read_configuration(path)
+    missing = missing_file(loaded)
+    if missing is None:
+        with _opened(loaded, loaded.settings.database_url.get_secret_value()) as ctx:
+            yield ctx
+        return
+    with tempfile.TemporaryDirectory(prefix="winback-") as folder, _opened(loaded, f"sqlite:///{folder}/e.db") as ctx:
+        yield ctx
+    counted = "" if missing.is_absolute() else f" (the path is counted from {Path.cwd()})"
+    print(f"there is no database {missing} yet; `winback run` makes it{counted}", file=sys.stderr)
+
+
+@contextmanager
+def _opened(loaded: Loaded, database_url: str) -> Iterator[Context]:
+    db = Database(database_url).open()
     http = Http()
     try:
-        yield Context(db, http, loaded.settings, clock, clients_of(loaded)), loaded
+        yield Context(db, http, loaded.settings, lambda: datetime.now(UTC), clients_of(loaded))
+    except SQLAlchemyError as error:
+        if not is_out(error):
+            raise
+        kind = ConfigError if db.is_sqlite else TransientError  # a full disk or a broken file waits for its owner
+        raise kind(f"the database {db.name} cannot be used: {words_of(error)}") from None
     finally:
         http.close()
         db.close()
 
 
+def missing_file(loaded: Loaded) -> Path | None:
+    """The database's file, where it is SQLite and is not there."""
+    url = loaded.settings.database_url.get_secret_value()
+    if not url.startswith("sqlite:///"):
+        return None
+    file = Path(url.removeprefix("sqlite:///"))
+    return None if file.exists() else file
+
+
 def one_client(ctx: Context, name: str | None) -> Client:
     """The client that a command is about: the only one, or the one named with --client."""
+    names = ", ".join(sorted(ctx.clients))
     if name is not None:
         if name not in ctx.clients:
-            raise ConfigError(f"there is no client {name!r} here; there are: {', '.join(sorted(ctx.clients))}")
+            guess = nearest(name, sorted(ctx.clients))
+            raise ConfigError(f"there is no client {name} here{guess}{'' if guess else f'; there are: {names}'}")
         return ctx.clients[name]
     if len(ctx.clients) == 1:
         return next(iter(ctx.clients.values()))
-    raise ConfigError(
-        f"several clients are configured here; add --client with one of: {', '.join(sorted(ctx.clients))}"
-    )
+    raise ConfigError(f"several clients are configured here; add --client with one of: {names}")
 
 
 def some_clients(ctx: Context, name: str | None) -> list[Client]:

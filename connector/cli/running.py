@@ -8,20 +8,32 @@ import signal
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from connector.cli.opening import clients_of, engine, read_configuration
-from connector.cli.show import as_table, say
+from connector.cli.show import Column, as_table, count, say
 from connector.config import ConfigProblems, Loaded, changed
 from connector.engine.context import Client, Context, log
+from connector.rules import State
 
 if TYPE_CHECKING:
     from connector.engine.daemon import Daemon
+    from connector.engine.sync import Report
     from connector.web import Running
 
 LATE = 60.0  # seconds after which a loop that did not run makes the health page say so
+DUE_COLUMNS = (
+    Column("client", "client"),
+    Column("store", "store"),
+    Column("email", "e-mail"),
+    Column("crm", "CRM"),
+    Column("step", "step", keep=True),
+    Column("due_at", "due since (UTC)", keep=True),
+)
 
 
 def run_daemon(config: Path) -> int:
@@ -29,25 +41,27 @@ def run_daemon(config: Path) -> int:
     from connector.engine.daemon import Daemon
 
     stop = threading.Event()
+    asked: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        log.info("%s: finishing what is in flight", signal.Signals(number).name)
+        asked.append(number)  # no more than this: a log line may be half written at this moment
         stop.set()
 
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
     with engine(config) as (ctx, loaded):
         daemon = Daemon(ctx, reload=Reload(config, loaded))
         daemon.start()
         web = None
         try:
             web = _serve(ctx, daemon)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, on_signal)
             log.info("winback is running: %d client(s), database %s", len(ctx.clients), ctx.db.name)
             stop.wait()
+            log.info("%s: finishing what is in flight", signal.Signals(asked[0]).name)
         finally:
             finished = daemon.stop()
             if web is not None:
-                web.close()
+                web.close(timeout=0.5)
             log.info(
                 "stopped" if finished else "stopped; what was still in flight is looked at again at the next start"
             )
@@ -128,9 +142,23 @@ def run_sync(config: Path, *, dry_run: bool) -> int:
         recover(ctx)
         apply_configuration(ctx)
         report = sync(ctx, Accounts(ctx))
-    checkouts = sum(polled.checkouts for polled in report.polled.values())
+    read = sum(polled.checkouts for polled in report.polled.values())
     leads = sum(polled.leads for polled in report.polled.values())
-    say(f"{checkouts} new or changed checkouts read, {leads} new leads, {report.delivered} deliveries made")
+    did = [
+        count(read, "new or changed checkout"),
+        count(leads, "new lead"),
+        count(report.delivered, "delivery made", "deliveries made"),
+    ]
+    if report.refused:
+        did.append(f"{report.refused} not made (see `winback deliveries`)")
+    say(", ".join(did))
+    return _ended(report)
+
+
+def _ended(report: Report) -> int:
+    for store, polled in report.polled.items():
+        for finding in polled.findings:
+            log.warning("%s: %s", store, finding.message)
     for name, error in report.errors.items():
         log.error("%s: %s", name, error)
     return 1 if report.errors else 0
@@ -142,7 +170,7 @@ def _dry_run(config: Path) -> int:
     from connector.engine.accounts import Accounts
     from connector.engine.setup import apply_configuration
     from connector.engine.sync import sync
-    from connector.engine.view import would_enrol
+    from connector.engine.view import counts, would_enrol
 
     loaded = read_configuration(config)
     folder = tempfile.mkdtemp(prefix="winback-dry-run-")
@@ -153,9 +181,17 @@ def _dry_run(config: Path) -> int:
             apply_configuration(ctx)
             report = sync(ctx, Accounts(ctx), deliver=False)
             rows = [row for client in ctx.clients.values() for row in would_enrol(ctx, client)]
+            states, _ = counts(ctx)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    as_table(rows, ("client", "store", "email", "crm", "step", "due_at"), "nobody would be enrolled now")
-    for name, error in report.errors.items():
-        log.error("%s: %s", name, error)
-    return 1 if report.errors else 0
+    as_table(rows, DUE_COLUMNS, "nobody would be enrolled now")
+    say(_summary(states))
+    return _ended(report)
+
+
+def _summary(states: Mapping[tuple[str, str, str], int]) -> str:
+    by_state: Counter[str] = Counter()
+    for (_, _, state), number in states.items():
+        by_state[state] += number
+    listed = ", ".join(f"{by_state[state]} {state}" for state in State if by_state[state])
+    return f"checkouts with an address: {listed or 'none'}; nothing was sent"

@@ -4,82 +4,138 @@ from __future__ import annotations
 
 import csv
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from connector.cli.opening import engine, one_client, some_clients
+from connector.address import contact
+from connector.cli.opening import looking, some_clients
+from connector.cli.show import Column, as_table, plain, say
 from connector.cli.show import as_json as print_json
-from connector.cli.show import as_table, say
+from connector.config.shape import nearest
 from connector.engine import view
 from connector.engine.context import Context
 from connector.errors import ConfigError
 from connector.rules import State
 
-LEAD_COLUMNS = ("store", "email", "state", "rule", "reason", "product_name", "total", "currency", "abandoned_at")
-DELIVERY_COLUMNS = ("id", "crm", "kind", "email", "state", "rule", "reason", "attempts", "next_at")
+CLIENT, STORE = Column("client", "client"), Column("store", "store")
+LEAD_COLUMNS = (
+    Column("when", "left (UTC)", keep=True),
+    Column("email", "e-mail"),
+    Column("state", "state", keep=True),
+    Column("rule", "rule", keep=True),
+    Column("reason", "why"),
+    Column("cart", "cart"),
+)
+DELIVERY_COLUMNS = (
+    Column("id", "id", keep=True),
+    Column("crm", "crm"),
+    Column("what", "what", keep=True),
+    Column("email", "e-mail"),
+    Column("state", "state", keep=True),
+    Column("reason", "why"),
+    Column("attempts", "tries", keep=True),
+    Column("when", "next try (UTC)", keep=True),
+)
 EXPORT_COLUMNS = (
     "client", "store", "email", "state", "rule", "reason", "created_at", "abandoned_at", "updated_at",
     "product_name", "checkout_url", "total", "currency", "consent",
 )  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # spreadsheets take the wide ones for the narrow
 
 
 def _rows(ctx: Context, client: str | None, filters: dict[str, Any]) -> list[dict[str, Any]]:
-    state = filters.get("state")
+    clients = some_clients(ctx, client)
+    state, email, store = filters["state"], filters["email"], filters["store"]
     if state is not None and state not in list(State):
-        raise ConfigError(f"there is no state {state!r}; the states are: {', '.join(State)}")
-    within = filters.get("since")
-    since = ctx.clock() - within if within else None
+        guess = nearest(state, list(State))
+        raise ConfigError(f"there is no state {state}{guess or '; the states are: ' + ', '.join(State)}")
+    if email is not None:
+        _need_address(email)
+    since = ctx.clock() - filters["since"] if filters["since"] else None
     found: list[dict[str, Any]] = []
-    for one in some_clients(ctx, client):
-        found += view.leads(ctx, one, store=filters.get("store"), state=state, email=filters.get("email"), since=since)
+    for one in clients:
+        found += view.leads(ctx, one, store=store, state=state, email=email, since=since)
+    if store is not None and not found:  # one that left the configuration may still have leads
+        known = [each.id for one in clients for each in one.config.stores]
+        if store not in known:
+            raise ConfigError(f"there is no store {store}{nearest(store, known) or '; there are: ' + ', '.join(known)}")
     return found
+
+
+def _need_address(email: str) -> None:
+    if contact(email) is None:
+        raise ConfigError(f"{email} is no e-mail address")
 
 
 def list_leads(config: Path, *, client: str | None, filters: dict[str, Any], as_json: bool) -> None:
     """Prints the lead table."""
-    with engine(config) as (ctx, _):
+    with looking(config) as ctx:
         rows = _rows(ctx, client, filters)
         if as_json:
             print_json(rows)
             return
-        columns = LEAD_COLUMNS if len(ctx.clients) == 1 else ("client", *LEAD_COLUMNS)
-        as_table(rows, columns, "no leads")
-        for trouble in view.troubles(ctx):
+        shown = [{**row, "when": _short(row["abandoned_at"]), "cart": _cart(row)} for row in rows]
+        several = [CLIENT] if len(ctx.clients) > 1 else []
+        several += [STORE] if len({row["store"] for row in rows}) > 1 else []
+        as_table(shown, [*several, *LEAD_COLUMNS], "no leads")
+        _troubles(ctx, client)
+
+
+def _short(moment: str | None) -> str:
+    """`02 Mar 09:30`: leads are at most some months old."""
+    return datetime.fromisoformat(moment).strftime("%d %b %H:%M") if moment else ""
+
+
+def _cart(row: dict[str, Any]) -> str:
+    return f"{row['product_name'] or 'a cart'}, {row['total']} {row['currency']}"
+
+
+def _troubles(ctx: Context, client: str | None) -> None:
+    for trouble in view.troubles(ctx):
+        if client is None or trouble.startswith(f"{client}/"):
             say(f"! {trouble}")
 
 
 def export_leads(config: Path, *, client: str | None, filters: dict[str, Any]) -> None:
     """Writes the lead table as CSV."""
-    with engine(config) as (ctx, _):
-        writer = csv.DictWriter(sys.stdout, EXPORT_COLUMNS, extrasaction="ignore")
+    with looking(config) as ctx:
+        writer = csv.DictWriter(sys.stdout, EXPORT_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        rows = _rows(ctx, client, filters)
         writer.writeheader()
-        for row in _rows(ctx, client, filters):
+        for row in rows:
             writer.writerow({key: _safe(value) for key, value in row.items() if key in EXPORT_COLUMNS})
 
 
 def _safe(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: shoppers choose their own names."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    """A cell that no spreadsheet takes for a formula and no terminal obeys: shoppers choose their own names."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
 def explain_shopper(config: Path, email: str, client: str | None, *, as_json: bool) -> int:
     """Prints one shopper's story; 1 where nothing is known of them."""
-    with engine(config) as (ctx, _):
-        stories = [story for one in some_clients(ctx, client) if (story := view.explain(ctx, one, email))]
-        if len(stories) > 1:
-            one_client(ctx, client)  # raises, and says to name one
-        if not stories:
-            names = ", ".join(one.id for one in some_clients(ctx, client))
-            story = {"client": names, "email": email, "state": None, "reason": "nothing is known", "rule": ""}
-            if as_json:
-                print_json({**story, "leads": [], "events": []})
-            else:
-                say(f"{email}: nothing is known of this address in {names}")
-            return 1
+    _need_address(email)
+    with looking(config) as ctx:
+        clients = some_clients(ctx, client)
+        stories = [story for one in clients if (story := view.explain(ctx, one, email))]
+    if len(stories) > 1:
+        names = ", ".join(story["client"] for story in stories)
+        raise ConfigError(f"several clients know this address; add --client with one of: {names}")
+    if not stories:
+        names = ", ".join(one.id for one in clients)
         if as_json:
-            print_json(stories[0])
+            nothing = {"state": None, "reason": "nothing is known of this address", "rule": ""}
+            print_json({"client": names, "email": email, **nothing, "leads": [], "events": []})
         else:
-            _tell(stories[0])
+            say(f"{email}: nothing is known of this address in {names}")
+        return 1
+    if as_json:
+        print_json(stories[0])
+    else:
+        _tell(stories[0])
     return 0
 
 
@@ -89,8 +145,7 @@ def _tell(story: dict[str, Any]) -> None:
     for event in story["events"]:
         say(f"  {event['at']}  {event['rule']:4} {event['what']}")
     for lead in story["leads"]:
-        what = f"{lead['product_name'] or 'a cart'}, {lead['total']} {lead['currency']}"
-        say(f"  {lead['store']}: {what}: {lead['state']}")
+        say(f"  {lead['store']}: {_cart(lead)}: {lead['state']}")
         for step in lead["steps"]:
             error = f": {step['error']}" if step["error"] else ""
             say(f"    step {step['index'] + 1} to {step['crm']}: {step['state']}, due {step['due_at']}{error}")
@@ -98,12 +153,16 @@ def _tell(story: dict[str, Any]) -> None:
 
 def list_deliveries(config: Path, *, client: str | None, everything: bool, as_json: bool) -> None:
     """Prints the outbox."""
-    with engine(config) as (ctx, _):
+    with looking(config) as ctx:
         rows = [row for one in some_clients(ctx, client) for row in view.deliveries(ctx, one, everything=everything)]
         if as_json:
             print_json(rows)
             return
-        columns = DELIVERY_COLUMNS if len(ctx.clients) == 1 else ("client", *DELIVERY_COLUMNS)
-        as_table(rows, columns, "nothing is waiting and nothing was refused")
-        for trouble in view.troubles(ctx):
-            say(f"! {trouble}")
+        shown = [{**row, "when": _short(row["next_at"]), "what": _what(row)} for row in rows]
+        columns = DELIVERY_COLUMNS if len(ctx.clients) == 1 else (CLIENT, *DELIVERY_COLUMNS)
+        as_table(shown, columns, "nothing is waiting and nothing was refused")
+        _troubles(ctx, client)
+
+
+def _what(row: dict[str, Any]) -> str:
+    return f"step {row['step'] + 1}" if row["step"] is not None else str(row["kind"])

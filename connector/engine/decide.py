@@ -17,7 +17,7 @@ from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.followup import follow_activity
 from connector.engine.purchases import close, purchases_of
-from connector.engine.routing import wants
+from connector.engine.routing import wanted_steps
 from connector.engine.story import EVENTS, line
 from connector.rules import Decision, Facts, State
 
@@ -99,7 +99,8 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
 
 def _decide(client: Client, row: Row[Any], facts: Facts, store_now: datetime) -> Decision:
     decision = rules.decide(facts, client.policy, store_now)
-    if row.carry_step and decision.lead and row.carry_step >= len(client.config.sequence):
+    ended = row.carry_step >= len(client.config.sequence)
+    if ended and (decision.lead or decision.state is State.FILTERED):
         return Decision(State.SUPERSEDED, "R6", "the address was corrected after the last step had gone out")
     own_trigger = row.triggered_at is not None and not row.carry_step
     if decision.state is State.RENEWED_TOO_SOON and own_trigger:
@@ -139,22 +140,15 @@ def _make_lead(
     if generation > 1:
         batch.replaced.append(row.shopper)
     if not holdout:
-        batch.deliveries += _first_steps(client, row, lead, now, offset)
+        batch.deliveries += _first_steps(client, row, lead, offset)
 
 
-def _first_steps(
-    client: Client, row: Row[Any], lead: dict[str, Any], now: datetime, offset: timedelta
-) -> list[dict[str, Any]]:
+def _first_steps(client: Client, row: Row[Any], lead: dict[str, Any], offset: timedelta) -> list[dict[str, Any]]:
     """The first step that each CRM wants; the ones after it are queued as it is delivered."""
-    rows = []
-    for crm in client.config.crms:
-        if not wants(crm.when, row):
-            continue
-        steps = [(i, s) for i, s in client.steps_for(crm.id) if i >= row.carry_step and wants(s.when, row)]
-        if steps:
-            index, step = steps[0]
-            due = now if row.lifted else row.activity_at + step.after - offset
-            rows.append(outbox.enrolment(lead, crm.id, index, due))
+    rows: list[dict[str, Any]] = []
+    for crm, index, step in wanted_steps(client, row):
+        if crm.id not in {delivery["crm"] for delivery in rows}:
+            rows.append(outbox.enrolment(lead, crm.id, index, row.activity_at + step.after - offset))
     return rows
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from connector import rules, tables
+from connector.address import contact
 from connector.config.countries import policy_for
 from connector.db import table
 from connector.engine.context import Client, Context, seconds
 from connector.engine.purchases import purchases_of
-from connector.engine.routing import wants
+from connector.engine.routing import wanted_steps
 from connector.model import ConsentState
 from connector.rules import Facts, Word
 
@@ -80,7 +81,7 @@ def gather(
             suppressed=suppressed.why(row.shopper, row.email),
             consent=ConsentState(row.consent),
             consent_policy=policy_for(row.country, client.config.leads.consent),
-            wanted=any(wants(crm.when, row) for crm in client.config.crms),
+            wanted=any(True for _ in wanted_steps(client, row)),
             window_at=windows.get(row.shopper),
             triggered_at=None if row.carry_step else row.triggered_at,
             words=heard[row.store],
@@ -119,7 +120,8 @@ class Suppressions:
             (domains if row.value.startswith("@") else shoppers)[row.value] = row.why
         for excluded in client.config.leads.exclude:
             if excluded.startswith("@"):
-                domains[excluded.lower()] = "excluded in the configuration"
+                found = contact(f"someone{excluded}")  # IDNA, as the shoppers' addresses have it
+                domains[f"@{found.domain}" if found else excluded] = "excluded in the configuration"
             else:
                 shoppers[ctx.shopper(client.id, excluded)[0]] = "excluded in the configuration"
         return cls(shoppers, domains)

@@ -207,7 +207,9 @@ def _end_checkouts(
     connection: Connection, client: str, shopper: str, state: State, rule: str, reason: str, now: datetime
 ) -> int:
     open_ones = (CHECKOUTS.c.client == client, CHECKOUTS.c.shopper == shopper, CHECKOUTS.c.state.not_in(BOUGHT))
-    values = {"state": state, "rule": rule, "reason": reason, "decide_at": None, "updated_at": now}
+    values: dict[str, Any] = {"state": state, "rule": rule, "reason": reason, "decide_at": None, "updated_at": now}
+    if state is State.SUPPRESSED:  # the address is not kept of those who must never be a lead
+        values |= {"email": None, "payload": None}
     return int(connection.execute(update(CHECKOUTS).where(*open_ones).values(**values)).rowcount)
 
 

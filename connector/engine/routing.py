@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
 
-from connector.config import countries
+from connector.config import Step, countries
+from connector.engine.context import Client
 from connector.engine.payload import read_payload
-from connector.options import When
+from connector.options import CrmOptions, When
 
 EVERYTHING = When()
 
@@ -36,6 +38,15 @@ def wants(when: When, row: Row[Any]) -> bool:
         }
         return not when.products or any(wanted.casefold() in names for wanted in when.products)
     return True
+
+
+def wanted_steps(client: Client, row: Row[Any]) -> Iterator[tuple[CrmOptions, int, Step]]:
+    """The steps that a checkout gets in each CRM, in order: both the CRM and the step must want it."""
+    for crm in client.config.crms:
+        if wants(crm.when, row):
+            for index, step in client.steps_for(crm.id):
+                if index >= row.carry_step and wants(step.when, row):
+                    yield crm, index, step
 
 
 def _speaks(locale: str, wanted: str) -> bool:

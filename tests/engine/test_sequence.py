@@ -13,7 +13,7 @@ from clock import Clock
 from world import World, world
 
 from connector.config import load
-from connector.engine import view
+from connector.engine import hand, view
 from connector.engine.context import Client
 from connector.engine.setup import apply_configuration
 from connector.sandbox import Fault, Reply
@@ -179,3 +179,30 @@ def test_two_clients_never_see_each_other(make: Make, clock: Clock, tmp_path: Pa
     assert acme.effects() == []
     assert [effect.email for effect in mail.effects] == [ANN]
     mail.server.close()
+
+
+def test_a_checkout_that_no_step_wants_is_filtered(make: Make) -> None:
+    acme = make(sequence=[{"after": "45m", "when": {"stores": ["shop"]}}])
+    acme.woo.abandon(ANN)
+    acme.after(minutes=46)
+    assert acme.states(ANN) == [("filtered", "when")]
+
+
+def test_enrolled_by_hand_goes_out_with_the_next_pass(make: Make) -> None:
+    acme = make()
+    acme.woo.abandon(ANN)
+    acme.after(hours=49)
+    assert acme.states(ANN) == [("stale", "R3")]
+    hand.enrol(acme.ctx, acme.client, ANN)
+    acme.sync()
+    assert acme.effects() == [ANN]
+
+
+def test_an_excluded_or_suppressed_address_is_not_even_kept(make: Make) -> None:
+    acme = make(leads={"exclude": ["@münchen.example"]})
+    acme.woo.abandon("ann@xn--mnchen-3ya.example")
+    acme.woo.abandon("bob@example.com")
+    acme.sync()
+    hand.suppress(acme.ctx, acme.client, "bob@example.com")
+    rows = view.leads(acme.ctx, acme.client)
+    assert [(row["state"], row["email"]) for row in rows] == [("suppressed", None)] * 2
