@@ -6,21 +6,34 @@ import fcntl
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlmodel import SQLModel
 
 from connector import tables
 from connector.errors import ConfigError
 
 HEAD = "0001"  # the newest migration; compared before Alembic is imported at all
+VERSION_TABLE = (  # as Alembic makes it
+    "create table alembic_version (version_num varchar(32) not null, "
+    "constraint alembic_version_pkc primary key (version_num))"
+)
 ADVISORY_LOCK = 7_146_230_317  # any number that no other program takes
 
 
@@ -49,11 +62,13 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 version = _version(connection)
-            if version != HEAD:
+            if version is None:
+                self._create()
+            elif version != HEAD:
                 self._upgrade()
             self.hash_key = self._hash_key()
         except SQLAlchemyError as error:
-            raise ConfigError(f"the database {self.name} cannot be used: {_words(error)}") from None
+            raise ConfigError(f"the database {self.name} cannot be used: {words_of(error)}") from None
         return self
 
     @property
@@ -92,21 +107,13 @@ class Database:
         """`insert … on conflict` by primary key; columns in `keep` stay as they are on rows that exist."""
         if not rows:
             return
-        target = table(model)
-        insert = (sqlite.insert if self.is_sqlite else postgresql.insert)(target)
-        primary = [column.name for column in target.primary_key]
-        changed = {name: insert.excluded[name] for name in rows[0] if name not in primary and name not in keep}
-        if changed:
-            statement = insert.on_conflict_do_update(index_elements=primary, set_=changed)
-        else:
-            statement = insert.on_conflict_do_nothing(index_elements=primary)
-        connection.execute(statement, [dict(row) for row in rows])
+        statement = _upsert(self.is_sqlite, model, tuple(rows[0]), tuple(keep))
+        connection.execute(statement, list(rows))
 
     def insert_new(self, connection: Connection, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
         """Inserts what is not there yet, by any unique key."""
         if rows:
-            insert = (sqlite.insert if self.is_sqlite else postgresql.insert)(table(model))
-            connection.execute(insert.on_conflict_do_nothing(), [dict(row) for row in rows])
+            connection.execute(_insert(self.is_sqlite, table(model)).on_conflict_do_nothing(), list(rows))
 
     def lock(self) -> None:
         """Makes this process the only one that polls and delivers. Raises ConfigError where another one does.
@@ -115,21 +122,54 @@ class Database:
         """
         taken = f"another winback already works on {self.name}; stop it first, or give this one another database_url"
         if not self.is_sqlite:
-            self._lock_connection = self.engine.connect()
-            got = self._lock_connection.execute(
-                text("select pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}
-            ).scalar()
-            self._lock_connection.commit()
-            if not got:
-                self._lock_connection.close()
+            self._lock_connection = self._advisory_lock()
+            if self._lock_connection is None:
                 raise ConfigError(taken)
         elif self.url.database not in (None, "", ":memory:"):
-            self._lock_file = open(f"{self.url.database}.lock", "a", encoding="ascii")  # noqa: SIM115
+            path = f"{self.url.database}.lock"
+            self._lock_file = open(path, "a", encoding="ascii", opener=_owners_own)  # noqa: SIM115
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 self._lock_file.close()
                 raise ConfigError(taken) from None
+
+    def keeps_lock(self) -> bool:
+        """Whether `lock` still holds. PostgreSQL forgets it when it is restarted; then it is taken again if it is free.
+
+        Raises SQLAlchemyError while the database cannot be reached.
+        """
+        if self.is_sqlite:
+            return True
+        if self._lock_connection is not None:
+            try:
+                self._lock_connection.execute(text("select 1"))
+                self._lock_connection.commit()
+                return True
+            except SQLAlchemyError:
+                self._lock_connection.close()
+                self._lock_connection = None
+        self._lock_connection = self._advisory_lock(patience=0)
+        return self._lock_connection is not None
+
+    def try_write(self) -> None:
+        """Writes something that changes nothing. Raises SQLAlchemyError where the database takes no writes."""
+        settings = table(tables.Setting)
+        with self.write() as connection:  # to set a value that is there already, SQLite writes nothing
+            self.insert_new(connection, tables.Setting, [{"name": "try_write", "value": ""}])
+            connection.execute(delete(settings).where(settings.c.name == "try_write"))
+
+    def _advisory_lock(self, patience: float = 2.0) -> Connection | None:
+        """The connection that holds the lock, or None. PostgreSQL may take a moment to notice that a process died."""
+        connection, end = self.engine.connect(), time.monotonic() + patience
+        while not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}).scalar():
+            connection.rollback()
+            if time.monotonic() >= end:
+                connection.close()
+                return None
+            time.sleep(0.1)
+        connection.commit()
+        return connection
 
     def compact(self) -> None:
         """After an erasure: moves the write-ahead log into the database, so that no old page keeps what was erased."""
@@ -145,20 +185,37 @@ class Database:
             self._lock_file.close()
         self.engine.dispose()
 
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """A transaction that changes the tables themselves: one process at a time."""
+        with self.write() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK + 1})
+            yield connection
+
+    def _create(self) -> None:
+        """The newest tables in an empty database, as the migrations would leave them, but without Alembic's 15 MB."""
+        with self._changing() as connection:
+            if _version(connection) is None:  # still: another process may have been faster
+                SQLModel.metadata.create_all(connection, checkfirst=False)
+                connection.exec_driver_sql(VERSION_TABLE)
+                connection.execute(text("insert into alembic_version values (:head)"), {"head": HEAD})
+
     def _upgrade(self) -> None:
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        with self._writing, self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK + 1})
+        with self._changing() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+            try:
+                command.upgrade(config, "head")
+            except CommandError:  # it knows no such version
+                raise ConfigError(
+                    f"the database {self.name} was made by a later version of winback; run that one again, or newer"
+                ) from None
 
     def _hash_key(self) -> bytes:
         with self.write() as connection:
@@ -168,19 +225,43 @@ class Database:
         return bytes.fromhex(str(value))
 
 
+@cache
+def _upsert(is_sqlite: bool, model: type[SQLModel], names: tuple[str, ...], keep: tuple[str, ...]) -> Any:
+    """Kept: to build the statement for a wide table costs as much as to run it."""
+    insert = _insert(is_sqlite, table(model))
+    primary = [column.name for column in table(model).primary_key]
+    changed = {name: insert.excluded[name] for name in names if name not in primary and name not in keep}
+    if not changed:
+        return insert.on_conflict_do_nothing(index_elements=primary)
+    return insert.on_conflict_do_update(index_elements=primary, set_=changed)
+
+
+def _insert(is_sqlite: bool, target: Table) -> Any:
+    if is_sqlite:
+        from sqlalchemy.dialects.sqlite import insert
+    else:  # 2 MB that SQLite's users do without
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    return insert(target)
+
+
 def copy_into(source_url: str, target_url: str) -> None:
     """Copies every table into a fresh SQLite database, without changing the source: what a dry run works on."""
-    target = Database(target_url).open()
     url = _parse(source_url)
-    is_sqlite = url.get_backend_name() == "sqlite"
+    target = Database(target_url).open()
     try:
-        if is_sqlite and not Path(str(url.database)).exists():
-            return
-        source = Database(source_url)
-        if not is_sqlite:
-            source.open()
+        if url.get_backend_name() != "sqlite" or Path(str(url.database)).exists():
+            _copy(Database(source_url), target)
+    finally:
+        target.close()
+
+
+def _copy(source: Database, target: Database) -> None:
+    try:
         with source.read() as reading, target.write() as writing:
-            if _version(reading) != HEAD:
+            version = _version(reading)
+            if version is None:  # empty: nothing was ever stored
+                return
+            if version != HEAD:
                 raise ConfigError(
                     f"the database {source.name} is of another version; start the daemon once to upgrade it"
                 )
@@ -188,9 +269,10 @@ def copy_into(source_url: str, target_url: str) -> None:
                 writing.execute(each.delete())
                 for rows in reading.execute(select(each)).partitions(1000):
                     writing.execute(each.insert(), [dict(row._mapping) for row in rows])
-        source.close()
+    except SQLAlchemyError as error:
+        raise ConfigError(f"the database {source.name} cannot be used: {words_of(error)}") from None
     finally:
-        target.close()
+        source.close()
 
 
 def _parse(url: str) -> URL:
@@ -216,12 +298,20 @@ def _prepare_folder(path: Path) -> None:
         raise ConfigError(f"the database folder {path.parent} cannot be written: {error.strerror}") from None
 
 
+def _owners_own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _engine(url: URL, is_sqlite: bool) -> Engine:
     try:
         if not is_sqlite:
-            return create_engine(url, pool_size=8, max_overflow=56, pool_pre_ping=True)
+            reached = {"connect_timeout": 10}  # seconds; for ever by default
+            return create_engine(url, connect_args=reached, pool_size=8, max_overflow=56, pool_pre_ping=True)
         engine = create_engine(
-            url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=56
+            url,
+            connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 16},
+            pool_size=8,
+            max_overflow=56,
         )
     except (NoSuchModuleError, ModuleNotFoundError):
         raise ConfigError("PostgreSQL needs the extra package: pip install 'winback[postgres]'") from None
@@ -236,6 +326,7 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     # FULL: a commit is on the disk before anything is sent on its strength, also when the power fails.
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA cache_size=-512")  # KiB for each connection; the system keeps the file in memory anyway
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")  # erased means erased, in free pages too
 
@@ -257,6 +348,12 @@ def _version(connection: Connection) -> str | None:
     return None if value is None else str(value)
 
 
-def _words(error: SQLAlchemyError) -> str:
+def is_out(error: BaseException) -> bool:
+    """Whether the database cannot be reached, read or written at this moment, rather than being asked wrongly."""
+    return isinstance(error, (OperationalError, InterfaceError, InternalError)) or type(error) is DatabaseError
+
+
+def words_of(error: BaseException) -> str:
+    """What the database itself said, without the statement and its values."""
     cause = getattr(error, "orig", None) or error
     return " ".join(str(cause).split())[:200]

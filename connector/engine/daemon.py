@@ -101,6 +101,7 @@ class Daemon:
         """Whether this process still is the only one that works. Without its lock it stands by."""
         ours = self.ctx.db.keeps_lock()
         if self._database_out:
+            self.ctx.db.try_write()  # or else SQLite's outage would be told, and the stores be asked, at every turn
             self._database_out = False
             log.info("the database answers again")
         if ours == self._standby:

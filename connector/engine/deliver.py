@@ -28,7 +28,7 @@ from connector.options import CrmOptions
 CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
 CLAIM = 10  # by one worker at once: few enough that a crash leaves few open questions
-TOGETHER = 250  # at most, for a CRM that takes many in one request: what is claimed is held in memory
+TOGETHER = 100  # at most, for a CRM that takes many in one request: what is claimed is held in memory
 WORKERS = 4  # at most for one CRM account; its own limit on connections may be lower
 LONGEST_ACCOUNT_PAUSE = timedelta(minutes=15)
 CONFIG_PAUSE = timedelta(minutes=15)
