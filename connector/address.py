@@ -23,7 +23,7 @@ class Contact:
         return self.identity.rpartition("@")[2]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def contact(text: str) -> Contact | None:
     """R1: the contact behind what was typed, or None where it is no valid address. Asks no DNS."""
     try:

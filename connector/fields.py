@@ -35,8 +35,11 @@ _LINK = re.compile(
     rf"|[^\W_]{_DOT}(?:xn--|[^\W\d_]{{2,}})",
     re.IGNORECASE,
 )
+_NO_BREAK = "\u00a0\u202f"  # stand between an amount and its currency
 _JOINERS = {0x200C: None, 0x200D: None}
-_INITIAL = re.compile(r"(?:[^\W\d_]{1,12}\.)+[A-ZÀ-ÖØ-Þ][^\W\d_]+-?[^\W\d_]*")  # Ma.Teresa, St.John
+_INITIAL = re.compile(
+    r"(?!(?i:www)\.)(?:[A-ZÀ-ÖØ-Þ][^\W\d_]{0,11}\.)+[A-ZÀ-ÖØ-Þ][^\W\d_]+-?[^\W\d_]*"
+)  # Ma.Teresa, St.John
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ def _plain(text: str) -> str:
     """Without control, invisible and direction-changing characters; line breaks become spaces."""
     if text.isascii() and text.isprintable():
         return text.strip()
-    kept = (" " if char.isspace() else char for char in text if _visible(char))
+    kept = (" " if char.isspace() and char not in _NO_BREAK else char for char in text if _visible(char))
     return unicodedata.normalize("NFC", "".join(kept)).strip()
 
 

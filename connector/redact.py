@@ -12,8 +12,8 @@ _DOMAIN = r"[^\s@<>\"'(),:;=/&?%\\]{1,190}\.[^\s@<>\"'(),:;=/&?%\\]{2,}"
 EMAIL = re.compile(rf"(?P<local>{_LOCAL})(?P<at>@|%40|\\u0040)(?P<domain>{_DOMAIN})", re.IGNORECASE)
 
 _NAMES = (
-    r"(?:consumer_secret|consumer_key|client_secret|access_token|refresh_token|api[_-]?key|api[_-]token|oauth_signature"
-    r"|x-shopify-access-token|x-auth-token|password|secret|signature)"
+    r"(?:consumer_secret|consumer_key|client_secret|access[_-]token|refresh_token|api[_-]?key|api[_-]token"
+    r"|oauth_signature|x-auth-token|password|secret|signature)"
 )
 SECRETS = (
     # Keys of the shapes that vendors document.
@@ -26,7 +26,7 @@ SECRETS = (
     # Whatever calls itself a secret: in a query, a header, a dict's repr or JSON.
     (re.compile(rf"\b({_NAMES}=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
     (re.compile(rf"({_NAMES}(?:\\?[\"'])\s*:\s*b?\\?[\"'])(?:[^\"'\\]|\\[^\"'])+", re.IGNORECASE), r"\1***"),
-    (re.compile(r"\b((?:x-shopify-access-token|api-token|api-key|x-auth-token): ?)\S+", re.IGNORECASE), r"\1***"),
+    (re.compile(r"\b((?:access-token|api-token|api-key|x-auth-token): ?)\S+", re.IGNORECASE), r"\1***"),
     (re.compile(r"\b((?:Basic|Bearer|[a-z]+-API-Key|api-key)\s+)[0-9A-Za-z._~+/=-]{8,}", re.IGNORECASE), r"\1***"),
 )
 SHORTEST = 4  # a shorter "secret" would blank out half the text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -50,6 +51,7 @@ def run_daemon(config: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     with engine(config) as (ctx, loaded):
+        gc.freeze()  # as in run_sync
         daemon = Daemon(ctx, reload=Reload(config, loaded))
         daemon.start()
         web = None
@@ -138,6 +140,7 @@ def run_sync(config: Path, *, dry_run: bool) -> int:
     from connector.engine.sync import sync
 
     with engine(config) as (ctx, _):
+        gc.freeze()  # what the imports made stays for good: the collector need not look through it again and again
         ctx.db.lock()
         recover(ctx)
         apply_configuration(ctx)

@@ -49,7 +49,7 @@ def _names(config: Any) -> Iterator[Trouble]:
         for index, entry in enumerate(_items(config, part)):
             when = _get(entry, "when")
             for at, name in enumerate(_items(when, "stores")):
-                if str(name) not in stores:
+                if stores and str(name) not in stores:
                     yield (part, index, "when", "stores", at), _no_such("store", str(name), stores)
             for at, code in enumerate(_items(when, "countries")):
                 if not is_place(str(code).upper()):

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from connector.config.places import Document
 from connector.config.places import Path as Place
 from connector.config.settings import PREFIX
-from connector.config.shape import is_secret
+from connector.config.shape import is_secret, step_into
 from connector.config.substitute import Substitution
 from connector.redact import redact
 
@@ -39,15 +39,20 @@ class Cover:
 
     def __init__(self, model: type[BaseModel], merged: Merged, substitution: Substitution) -> None:
         self._references = merged.document.references
-        self._data = merged.data
+        self._data, self._merged = merged.data, merged
         self._used = sorted(substitution.used.items(), key=lambda pair: -len(pair[0]))
-        found = leaves(merged.data)
-        self._secrets = [value for place, value in found if is_secret(model, merged.data, place)]
+        as_written = set(self._references.items())
+        self._secrets = [
+            value
+            for place, value in leaves(merged.data)
+            if (place, value) not in as_written and is_secret(model, merged.data, place)
+        ]
 
     def __call__(self, text: str, place: Place) -> str:
-        near = {_at(self._data, other) for other in self._references if other == place}
+        outside = place in self._references or self._merged.in_env(place)
+        here = _at(self._data, place) if outside else None
         for value, reference in self._used:
-            if len(value) >= 6 or any(isinstance(each, str) and value in each for each in near):
+            if len(value) >= 6 or (isinstance(here, str) and value in here):
                 text = _replace(text, value, reference)
         for value in self._secrets:
             if len(value) >= 4:
@@ -57,13 +62,15 @@ class Cover:
 
 def _replace(text: str, value: str, shown: str) -> str:
     for form in {value, repr(value)[1:-1], value.strip().rstrip("/"), " ".join(value.split())}:
-        text = re.sub(re.escape(form), lambda _: shown, text, flags=re.IGNORECASE) if form else text
+        # A short value may also stand in our own words, as 8484 does in 127.0.0.1:8484.
+        pattern = re.escape(form) if len(form) >= 6 else rf"(?<![\w:.-]){re.escape(form)}(?!\w)"
+        text = re.sub(pattern, lambda _: shown, text, flags=re.IGNORECASE) if form else text
     return text
 
 
 def _at(data: Any, place: Place) -> Any:
     for part in place:
-        data = data[part]
+        data = step_into(data, part)
     return data
 
 

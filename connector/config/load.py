@@ -197,7 +197,7 @@ class _Loading:
 
     def _hash(self, *parts: str) -> None:
         for part in parts:
-            self.hash.update(part.encode("utf-8", "surrogateescape") + b"\0")
+            self.hash.update(part.encode("utf-8", "surrogatepass") + b"\0")
 
     def _validate(self, file: Path, model: type[M], merged: Merged, substitution: Substitution) -> M | None:
         document, data = merged.document, merged.data

@@ -46,7 +46,7 @@ def _by_name(key: str, models: Callable[[], Mapping[str, type[Strict]]]) -> Call
         if isinstance(value, StoreOptions | CrmOptions):
             return value
         if not isinstance(value, Mapping):
-            raise PydanticCustomError("winback", "a block of keys is needed here")
+            raise troubles([((), f"a block of keys is needed here, one of them {key}")])
         known, name = models(), value.get(key)
         names = ", ".join(sorted(known)) or "none"
         if name is None:

@@ -27,6 +27,7 @@ _WORDS: dict[str, bool | None] = {
 _SYNTAX = (
     ("'\\t'", "a tab is used here; indent with spaces"),
     ("mapping values", "a second colon, or wrong indentation; a value with a colon and a space in it needs quotes"),
+    ("<stream end>", "a [ or { is not closed, or a value inside it needs quotes"),
     ("end of stream", "a quote is opened and never closed"),
     ("escape character", "a backslash inside double quotes; use single quotes"),
     ("expected ',' or", "a [ or { is not closed, or a value inside it needs quotes"),

@@ -21,9 +21,18 @@ class Problem:
     key: str
     message: str
 
+    def __post_init__(self) -> None:
+        for name in ("file", "key", "message"):
+            object.__setattr__(self, name, _printable(getattr(self, name)))
+
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+def _printable(text: str) -> str:
+    # A file may hold escape sequences that a terminal obeys, and halves of characters that cannot be written at all.
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class ConfigProblems(ConfigError):  # noqa: N818 - many at once

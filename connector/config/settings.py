@@ -25,7 +25,7 @@ DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 def _check_database(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if not url.startswith(DATABASES) or url in DATABASES:
-        raise ValueError("write sqlite:///data/winback.db or postgresql://user:password@host/database")
+        raise ValueError("write sqlite:///data/winback.db, or an address that starts with postgresql://")
     return value
 
 

@@ -34,7 +34,7 @@ def kinds_at(root: type[BaseModel], data: Any, path: Path) -> list[Any]:
 
 def keys_at(root: type[BaseModel], data: Any, path: Path) -> list[str]:
     """The keys that a block at that place may have."""
-    models = [kind for kind in kinds_at(root, data, path) if _is_model(kind)]
+    models = [kind for kind in kinds_at(root, data, path) if is_model(kind)]
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
 
@@ -55,7 +55,8 @@ def step_into(data: Any, part: str | int) -> Any:
     return None
 
 
-def _is_model(kind: Any) -> bool:
+def is_model(kind: Any) -> bool:
+    """Whether a type is a block of keys."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
@@ -69,7 +70,7 @@ def _adapter(kind: Any, data: Any) -> Any:
 
 
 def _inside(kind: Any, part: str | int) -> Iterator[Any]:
-    if _is_model(kind):
+    if is_model(kind):
         for name, field in kind.model_fields.items():
             if part == (field.alias or name):
                 yield from _leaves(field.annotation)

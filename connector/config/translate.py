@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from connector.config.shape import Path, keys_at, nearest, step_into
-from connector.durations import format_duration
+from connector.config.shape import Path, is_model, keys_at, kinds_at, nearest, step_into
 from connector.options import IDENTIFIER_HINT
 
 _SILENT = ("default_factory_not_called",)
@@ -49,7 +47,10 @@ class _Error(NamedTuple):
 def translate(error: ValidationError, root: type[BaseModel], data: Any) -> list[tuple[Path, str]]:
     """Every error as a path and one sentence. Of a union's branches only the one that came nearest speaks."""
     found = [_placed(raw, data) for raw in error.errors(include_url=False) if raw["type"] not in _SILENT]
-    lines = [(each.path, _words(each, root, data)) for each in _nearest_branches(found)]
+    unions = dict.fromkeys(_union_path(each) for each in found if each.branch)
+    strange = {path: text for path in unions if (text := _forms(root, data, path))}
+    known = [each for each in found if not (each.branch and _union_path(each) in strange)]
+    lines = [*strange.items(), *((each.path, _words(each, root, data)) for each in _nearest_branches(known))]
     return list(dict.fromkeys(lines))
 
 
@@ -88,6 +89,17 @@ def _nearest_branches(errors: list[_Error]) -> list[_Error]:
     return sorted(kept, key=lambda each: order[id(each)])
 
 
+def _forms(root: type[BaseModel], data: Any, path: Path) -> str:
+    """What a union may hold, where the block given has not one key of any of its models."""
+    value, models = data, [kind for kind in kinds_at(root, data, path) if is_model(kind)]
+    for part in path:
+        value = step_into(value, part)
+    if not isinstance(value, dict) or len(models) < 2 or any(key in m.model_fields for m in models for key in value):
+        return ""
+    needed = (", ".join([k for k, f in m.model_fields.items() if f.is_required()] or m.model_fields) for m in models)
+    return f"one of these is needed here: {' or '.join('{' + keys + '}' for keys in needed)}"
+
+
 def _union_path(error: _Error) -> Path:
     return tuple(error.raw["loc"][: [str(part) for part in error.raw["loc"]].index(error.branch)])
 
@@ -101,6 +113,8 @@ def _words(error: _Error, root: type[BaseModel], data: Any) -> str:
     raw, kind, context = error.raw, error.raw["type"], error.raw.get("ctx", {})
     if kind == "winback":
         return str(context["message"])
+    if raw.get("input") is None and kind not in ("missing", "extra_forbidden"):
+        return _empty(kind)
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", raw["msg"])).strip() or "this value is not allowed here"
     if kind == "missing":
@@ -113,8 +127,10 @@ def _words(error: _Error, root: type[BaseModel], data: Any) -> str:
         return f"{'at least' if kind == 'too_short' else 'at most'} {_number(context, kind)} needed here"
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
+        if kind == "string_too_short" and context.get(key) == 1:
+            return "must not be empty"
         unit = " characters" if kind.startswith("string") else ""
-        return f"must be {words} {_bound(context.get(key))}{unit}"
+        return f"must be {words} {context.get(key)}{unit}"
     if kind == "string_pattern_mismatch":
         return _pattern(str(context.get("pattern", "")))
     return _wrong_type(kind, raw.get("input"), str(raw["msg"]))
@@ -148,22 +164,21 @@ def _number(context: dict[str, Any], kind: str) -> str:
     return f"{count} {'entry is' if count == 1 else 'entries are'}"
 
 
-def _bound(value: Any) -> str:
-    return format_duration(value) if isinstance(value, timedelta) else str(value)
-
-
 def _pattern(pattern: str) -> str:
     if pattern.startswith("^[A-Za-z0-9][A-Za-z0-9-]"):
         return f"only {IDENTIFIER_HINT} may stand here, at most 63, and no - at the beginning"
     return "this does not have the right form"
 
 
+def _empty(kind: str) -> str:
+    needed = _TYPES.get(kind.split("_")[0])
+    return f"the value is missing: {needed}" if needed else "the value is missing"
+
+
 def _wrong_type(kind: str, given: Any, message: str) -> str:
     needed = _TYPES.get(kind.split("_")[0])
     if needed is None:
         return message[:1].lower() + message[1:]
-    if given is None:
-        return f"the value is missing: {needed}"
     if kind == "string_type" and isinstance(given, bool):
         return f'text is needed here; put it in quotes: "{str(given).lower()}"'
     return needed
