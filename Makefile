@@ -12,7 +12,7 @@ RUNTIME := --extra postgres
 DEV := --extra postgres --group dev -c requirements.lock -c requirements-build.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock check-lock clean
+.PHONY: help demo test reliability lint format lock check-lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,9 @@ demo: $(VENV)/.runtime ## pretend stores and CRMs on this machine, and the real 
 
 test: $(VENV)/.dev ## every test, on every core
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+reliability: $(VENV)/.dev ## every call with every fault, into docs/reliability.md; goes on where it was stopped
+	@PYTHONPATH=tests:. $(BIN)/python tests/reliability/table.py $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and the architecture's borders
 	@$(BIN)/ruff check .

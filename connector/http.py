@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json as json_module
 import random
+import re
 import ssl
 import threading
 import time
@@ -51,16 +52,18 @@ LONGEST_WAIT = 86400.0  # seconds; whatever Retry-After says
 LONGEST_IMMEDIATE_WAIT = 5.0  # seconds; a longer Retry-After goes back to the queue
 USUAL_PORTS = {"http": 80, "https": 443}
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+WEB_PAGE = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 UNWELL = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: to connect, between two reads, and for the whole exchange."""
+    """Seconds: to connect, between two reads, for the whole exchange, and before a retry at once (then twice that)."""
 
     connect: float = 10.0
     read: float = 60.0
     total: float = 150.0
+    again: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ class Door:
         may_repeat = method in REPEATABLE if repeatable is None else repeatable
         for attempt in tenacity.Retrying(
             stop=tenacity.stop_after_attempt(TRIES),
-            wait=_wait,
+            wait=self._wait,
             retry=tenacity.retry_if_exception_type(_AtOnceError),
             reraise=True,
         ):
@@ -255,7 +258,11 @@ class Door:
             self._bucket.give_back()
             for observe in self._http.observers:
                 observe(self.name, method, status, time.monotonic() - started)
-        if 200 <= status < 300 or status in allow:
+        if status in allow:  # the adapter reads these itself, also a web page
+            return response
+        if 200 <= status < 300:
+            if WEB_PAGE.match(response.body):  # of a proxy or of a shop under repair: nothing was done
+                raise TransientError(f"{self.name} answered HTTP {status} with a web page, which is not JSON")
             return response
         problem = self.error(response)
         if isinstance(problem, TransientError):
@@ -285,6 +292,12 @@ class Door:
         """`text` without addresses and without this account's secrets."""
         return redact(text, self._secrets)
 
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, _AtOnceError) else None
+        pause: float = self._http.timeouts.again * 2 ** (state.attempt_number - 1) * random.uniform(0.5, 1)
+        return asked if asked is not None else pause
+
     def _network_error(self, error: Exception, again: bool) -> WinbackError:
         host = urlsplit(self.base_url).hostname
         if isinstance(error, (LocationValueError, UnicodeError, http.client.InvalidURL)):
@@ -301,12 +314,6 @@ class Door:
 
 class _AtOnceError(TransientError):
     """A TransientError that may be retried before it is reported."""
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, _AtOnceError) else None
-    return asked if asked is not None else float(0.2 * 2**state.attempt_number * random.uniform(0.5, 1))
 
 
 def _encode(pairs: Query) -> str:

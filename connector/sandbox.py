@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -70,7 +71,7 @@ class Fault:
     reply: Reply | None = None
     after_effect: bool = False
     reset: bool = False  # closes the connection in place of an answer
-    delay: float = 0.0  # seconds before anything else happens
+    delay: float = 0.0  # seconds before anything else happens, or between the effect and the answer
     truncate: int | None = None  # sends only so many bytes of the body
     drip: float = 0.0  # seconds between two bytes of the body
 
@@ -115,7 +116,7 @@ class Server:
     def answer(self, request: Request) -> tuple[Reply | None, Fault | None]:
         """The reply to send, and the trouble to send it with. No reply means that the connection is reset."""
         fault = self.fault(request) if self.fault else None
-        if fault and fault.delay:
+        if fault and fault.delay and not fault.after_effect:
             time.sleep(fault.delay)
         reply: Reply | None
         if fault and not fault.after_effect and (fault.reply or fault.reset):
@@ -123,6 +124,7 @@ class Server:
         else:
             reply = self._handle(request)
             if fault and fault.after_effect:
+                time.sleep(fault.delay)
                 reply = fault.reply
         if self._keep:
             self.journal.append(Exchange(self.clock(), request, reply.status if reply else 0, reply))
@@ -204,6 +206,24 @@ class CrmSandbox(Protocol):
 class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def close_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().close_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self._connections):  # else a client that keeps its connection is answered for ever
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no news."""

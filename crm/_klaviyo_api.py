@@ -129,8 +129,7 @@ class Api:
         response = self.door.request("POST", path, json={"data": profile}, allow={409}, repeatable=True)
         if response.status != 409:
             return str(response.json()["data"]["id"])
-        errors = response.json().get("errors") or [{}]
-        twin = str((errors[0].get("meta") or {}).get("duplicate_profile_id") or "")
+        twin = next((str(error["meta"].get("duplicate_profile_id") or "") for error in _errors(response, "meta")), "")
         if not twin:
             raise self.door.error(response)
         rest = {name: value for name, value in profile["attributes"].items() if name != "email"}
@@ -190,10 +189,17 @@ def _refused(response: Response, count: int) -> set[int]:
     """Which items the errors point at (`/data/attributes/…/data/3/…` is the fourth); all, where they do not say."""
     if response.status < 400:
         return set()
-    try:
-        errors = response.json().get("errors") or ()
-    except (TransientError, AttributeError):
-        errors = ()
-    pointers = (str((error.get("source") or {}).get("pointer") or "") for error in errors)
+    pointers = (str(error["source"].get("pointer") or "") for error in _errors(response, "source"))
     found = (re.match(r"/data/attributes/[a-z-]+/data/(\d+)", pointer) for pointer in pointers)
     return {index for match in found if match and (index := int(match[1])) < count} or set(range(count))
+
+
+def _errors(response: Response, part: str) -> list[Json]:
+    """The errors that have this part. A proxy's answer may look like anything."""
+    try:
+        body = response.json()
+    except TransientError:
+        return []
+    errors = body.get("errors") if isinstance(body, dict) else None
+    found = errors if isinstance(errors, list) else []
+    return [error for error in found if isinstance(error, dict) and isinstance(error.get(part), dict)]

@@ -118,7 +118,8 @@ def bulk_item(enrolment: Enrolment, metric: str) -> bytes:
     event = {"type": "event", "attributes": started(enrolment, metric)}
     attributes = {"profile": {"data": profile(enrolment)}, "events": {"data": [event]}}
     item = {"type": "event-bulk-create", "attributes": attributes}
-    return json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode()
+    # A shop's text can hold half a character (a lone surrogate), which no UTF-8 can.
+    return json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def by_size(items: Iterable[tuple[T, bytes]]) -> Iterator[list[tuple[T, bytes]]]:

@@ -191,7 +191,7 @@ def _slug(*parts: str) -> str:
     joined = "_".join(parts)
     if re.fullmatch(r"[A-Za-z0-9_-]{1,50}", joined):
         return joined
-    return hashlib.sha256(joined.encode()).hexdigest()[:32]
+    return hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _product_ids(store: str, line: LineItem) -> tuple[str, str]:

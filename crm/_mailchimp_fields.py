@@ -33,12 +33,12 @@ def fit(name: str, value: str, checkout_url: str, short_url: str, *, needs_link:
 
     Raises RejectedError where the link back to the checkout would be lost and the campaign needs it.
     """
-    if len(value.encode()) <= TEXT_BYTES:
+    if len(_bytes(value)) <= TEXT_BYTES:
         return value
     link = checkout_url if checkout_url and checkout_url in value else ""
     if link and short_url:
         value, link = value.replace(link, short_url), short_url
-    cut = value.encode()[:TEXT_BYTES].decode(errors="ignore")
+    cut = _bytes(value)[:TEXT_BYTES].decode(errors="ignore")
     for url in URL.finditer(value):
         if url.start() < len(cut) < url.end():
             cut = value[: url.start()].rstrip()
@@ -49,6 +49,10 @@ def fit(name: str, value: str, checkout_url: str, short_url: str, *, needs_link:
             "native_cart."
         )
     return cut
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "replace")  # a shop's text can hold half a character (a lone surrogate)
 
 
 def fitted(enrolment: Enrolment, *, needs_link: bool) -> dict[str, str]:

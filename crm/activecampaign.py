@@ -20,8 +20,7 @@ from pydantic import Field, SecretStr
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.http import Http, Rate, Response
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
-from connector.options import Strict, Url
-from connector.registry import Cap, CrmOptions, crm
+from connector.registry import Cap, CrmOptions, Strict, Url, crm
 from crm._activecampaign_names import ATTRIBUTES, Names, is_absent, perstag, related, rows, words
 from crm._activecampaign_records import (
     SUBSCRIBED,

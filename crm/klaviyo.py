@@ -6,7 +6,8 @@ Enrolment   An event (`campaign: {metric: Started Checkout}`, the default) start
 Exactly once  An event carries the enrolment's key as `unique_id`; Klaviyo records it once per profile and metric. The
             bulk call refuses the whole request when it has one already, so attempts after a lost answer, and events
             that the bulk call refused, go to the single call, which just ignores them. A list is left before it is
-            joined anew (R5); the profile property `winback_key` says whether that was done for this very key.
+            joined anew (R5); the profile property `winback_key` says whether that was done for this very key, and
+            whether the profile was new then.
             A 202 means that Klaviyo took the event, not that it has worked it off.
 Consent     Flows mail everyone but suppressed and unsubscribed profiles, "never subscribed" ones included
             (https://help.klaviyo.com/hc/en-us/articles/1260805003210), so those are asked for first. Who unsubscribed
@@ -35,8 +36,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.http import Http, Rate
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
-from connector.options import Strict
-from connector.registry import Cap, CrmOptions, crm
+from connector.registry import Cap, CrmOptions, Strict, crm
 from crm import _klaviyo_payloads as payloads
 from crm._klaviyo_api import MOST, PAGE, PROFILES, Api, Contact
 
@@ -91,6 +91,16 @@ class Job:
     contact_id: str = ""
     note: str = ""
     answer: Receipt | WinbackError | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there was no profile before this enrolment, of which this may be a later attempt."""
+        return self.contact is None or self.contact.key == f"{self.enrolment.key} new"
+
+    @property
+    def mark(self) -> str:
+        """What the profile's `winback_key` holds from this enrolment on."""
+        return f"{self.enrolment.key} new" if self.is_new else self.enrolment.key
 
 
 @crm
@@ -198,7 +208,7 @@ class Klaviyo:
     def _prepare_for_list(self, jobs: Sequence[Job]) -> None:
         """Takes known profiles off the list that they are to join anew, and writes each one: joining needs an id."""
         for list_id, part in _by_list(jobs):
-            leaving = [job for job in part if job.contact and job.contact.key != job.enrolment.key]
+            leaving = [job for job in part if job.contact and job.contact.key != job.mark]
             try:
                 if leaving:
                     self._api.leave(list_id, [job.contact_id for job in leaving])
@@ -207,13 +217,13 @@ class Klaviyo:
         for job in jobs:
             if job.list_id and job.answer is None:
                 try:
-                    key = {payloads.KEY: job.enrolment.key}
+                    key = {payloads.KEY: job.mark}
                     job.contact_id = self._api.write(payloads.profile(job.enrolment, key))
                 except WinbackError as error:
                     job.answer = error
 
     def _subscribe(self, jobs: Sequence[Job]) -> None:
-        new = [job for job in jobs if job.contact is None and job.enrolment.may_subscribe]
+        new = [job for job in jobs if job.is_new and job.enrolment.may_subscribe]
         for part in _parts(new if self._options.list else [], MOST):
             try:
                 self._subscribe_part(part)

@@ -161,7 +161,8 @@ class Mailchimp:
         if permanently:
             self._api.request("POST", f"{member}/actions/delete-permanent", allow=(404,), repeatable=True)
         elif self._contact(member)[0] not in ("", "archived"):
-            self._api.request("DELETE", member, allow=(404,))
+            # A second DELETE is refused (405): after a lost answer the contact is looked at first.
+            self._api.request("DELETE", member, allow=(404,), repeatable=False)
 
     def _enrol(self, enrolment: Enrolment) -> Receipt:
         campaign = campaign_of(enrolment.campaign)

@@ -1,0 +1,35 @@
+"""Each platform and each CRM that is registered, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from clock import Clock
+from conformance_case import Account, Moody, Store, a_store, an_account
+
+from connector.registry import CRMS, PLATFORMS
+
+
+@pytest.fixture(scope="session")
+def shared_http() -> Moody:
+    """One TLS context for all tests: making it is slow."""
+    return Moody()
+
+
+@pytest.fixture
+def http(shared_http: Moody) -> Iterator[Moody]:
+    yield shared_http
+    shared_http.close()  # the next sandbox may get the same port
+
+
+@pytest.fixture(params=sorted(PLATFORMS))
+def store(request: pytest.FixtureRequest, clock: Clock, http: Moody) -> Iterator[Store]:
+    with a_store(request.param, clock, http) as made:
+        yield made
+
+
+@pytest.fixture(params=sorted(CRMS))
+def account(request: pytest.FixtureRequest, clock: Clock, http: Moody) -> Iterator[Account]:
+    with an_account(request.param, clock, http) as made:
+        yield made
