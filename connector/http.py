@@ -229,7 +229,7 @@ class Door:
         repeatable: bool | None = None,
     ) -> Response:
         """Like `request`, for a request that a vendor's package built. It must stay on this door's own origin."""
-        if _origin(url) != self._origin:
+        if not url.startswith(f"{self.base_url}/") and _origin(url) != self._origin:
             raise ConfigError(f"{self.name}: a request to another host than the configured one was refused")
         if not all(_sendable(part) for pair in headers.items() for part in pair):
             raise ConfigError(f"{self.name}: a key holds a line break or another odd character. Copy it anew")

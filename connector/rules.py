@@ -138,7 +138,7 @@ def bought(facts: Facts, policy: Policy) -> Decision | None:
         ends.append(Purchase(facts.completed_at, same_checkout=True))
     if not ends:
         return None
-    first = min(ends, key=lambda p: p.placed_at)
+    first = min(ends, key=lambda p: (p.placed_at, p.order_id))
     order = f"order {first.order_id}" if first.order_id else "the checkout was completed"
     if facts.delivered_first_at is None or first.placed_at < facts.delivered_first_at:
         return Decision(State.SELF_RECOVERED, "R7", f"bought before any step: {order}")

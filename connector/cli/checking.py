@@ -14,7 +14,7 @@ from connector.cli.opening import clients_of, read_configuration
 from connector.cli.show import as_json as print_json
 from connector.cli.show import count, say
 from connector.config import ConfigProblems, Loaded
-from connector.engine.accounts import another_account
+from connector.engine.accounts import another_account, asked_in_vain
 from connector.engine.context import Client, log
 from connector.errors import WinbackError
 from connector.http import Http
@@ -75,6 +75,8 @@ def _account(client: Client, options: StoreOptions | CrmOptions, http: Http, dat
         return _ask(blank, lambda: registry.PLATFORMS[options.platform](options, http).check(), database)
     adapter = registry.CRMS[options.adapter]
     blank = Checked(client.id, options.id, "crm", options.adapter, ok=False, exit_condition=adapter.exit_condition)
+    if in_vain := asked_in_vain(client, options):
+        return replace(blank, error="; ".join(in_vain))
     return _ask(blank, lambda: adapter(options, http).check(), database)
 
 

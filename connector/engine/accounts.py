@@ -46,6 +46,8 @@ class Accounts:
             known = self._open.get(key)
             if known and known[0] == options:
                 return known[1]  # type: ignore[no-any-return]
+            if in_vain := asked_in_vain(client, options):
+                raise ConfigError("; ".join(in_vain))
             adapter = registry.CRMS[options.adapter](options, self._ctx.http)
             self._pin("crm", client.id, options.id, adapter.check())
             adapter.prepare(sorted(fields_of(client, options)), sorted(tags_of(client, options)))
@@ -74,6 +76,23 @@ def another_account(account: str, pinned: str | None, answered: str) -> ConfigEr
         f"{account} now answers as the account {answered!r}, but it has been {pinned!r} so far. "
         f"Put the former key or address back; if you mean the change, run `winback adopt -c PATH {account}`"
     )
+
+
+def asked_in_vain(client: Client, crm: CrmOptions) -> list[str]:
+    """What the configuration asks of a CRM that its adapter cannot do: refused in `check`, not met at night."""
+    cls = registry.CRMS[crm.adapter]
+    campaigns = [client.config.campaign_for(step, crm) for _, step in client.steps_for(crm.id)]
+    asked = {
+        registry.Cap.TAGS: tags_of(client, crm),
+        registry.Cap.FIELDS: fields_of(client, crm),
+        registry.Cap.CAMPAIGN: [campaign for campaign in campaigns if campaign is not None],
+        registry.Cap.NATIVE_CART: getattr(crm, "native_cart", False),
+    }
+    return [
+        f"{cls.title} cannot do {cap.replace('_', ' ')}: take it out of {crm.id}"
+        for cap, want in asked.items()
+        if want and cap not in cls.capabilities
+    ]
 
 
 def fields_of(client: Client, crm: CrmOptions) -> set[str]:

@@ -20,7 +20,7 @@ from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.links import short_url
 from connector.engine.payload import read_payload
-from connector.model import ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
+from connector.model import Checkout, ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
 from connector.options import CrmOptions
 from connector.rules import Facts, Go, State, Verdict
 
@@ -197,7 +197,7 @@ def _lead_job(
     facts: Facts,
     now: datetime,
 ) -> Job:
-    checkout = read_payload(shown.payload)
+    checkout = _presentable(read_payload(shown.payload))
     link = short_url(ctx, client.id, lead.shopper, checkout.url)
     values = templates.values(
         checkout,
@@ -225,6 +225,13 @@ def _lead_job(
         short_url=link,
     )
     return Job(row, enrolment, plan.step, json.dumps({"tags": list(plan.tags)}))
+
+
+def _presentable(checkout: Checkout) -> Checkout:
+    """Names without links and markup: anyone can type a stranger's address and a "name" of their own."""
+    customer = checkout.customer
+    first, last = templates.clean_name(customer.first_name), templates.clean_name(customer.last_name)
+    return replace(checkout, customer=replace(customer, first_name=first, last_name=last))
 
 
 def _distinct(campaigns: Iterable[Any]) -> tuple[Any, ...]:

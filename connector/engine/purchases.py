@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, tuple_, update
 
 from connector import tables
 from connector.db import Database, table
@@ -48,25 +48,31 @@ _NEVER = Purchase(datetime.min)  # noqa: DTZ901  (a stand-in, never compared)
 
 
 def _candidates(connection: Connection, client: str, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    shoppers = {row.shopper for row in rows if row.shopper}
-    customers = {(row.store, row.customer_id) for row in rows if row.customer_id}
-    tokens = {(row.store, row.token) for row in rows if row.token}
-    ids = {(row.store, row.order_id) for row in rows if row.order_id} | {(row.store, row.id) for row in rows}
-    wheres = []
-    if shoppers:
+    wheres: list[ColumnElement[bool]] = []
+    if shoppers := {row.shopper for row in rows if row.shopper}:
         wheres.append(ORDERS.c.shopper.in_(shoppers))
-    if customers:
-        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.customer_id).in_(customers))
-    if tokens:
-        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.token).in_(tokens))
-        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.cart_token).in_(tokens))
-    if ids:
-        wheres.append(tuple_(ORDERS.c.store, ORDERS.c.id).in_(ids))
+    for store, own in _by_store(rows).items():
+        ids = {row.id for row in own} | {row.order_id for row in own if row.order_id}
+        customers = {row.customer_id for row in own if row.customer_id}
+        tokens = {row.token for row in own if row.token}
+        wheres.append(and_(ORDERS.c.store == store, ORDERS.c.id.in_(ids)))
+        if customers:
+            wheres.append(and_(ORDERS.c.store == store, ORDERS.c.customer_id.in_(customers)))
+        if tokens:
+            wheres.append(and_(ORDERS.c.store == store, ORDERS.c.token.in_(tokens)))
+            wheres.append(and_(ORDERS.c.store == store, ORDERS.c.cart_token.in_(tokens)))
     orders: dict[tuple[str, str], Row[Any]] = {}
     for where in wheres:  # one query an index, rather than one OR that no index serves
         query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.purchase, where)
         orders.update({(order.store, order.id): order for order in connection.execute(query)})
     return list(orders.values())
+
+
+def _by_store(rows: Sequence[Row[Any]]) -> dict[str, list[Row[Any]]]:
+    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        found[row.store].append(row)
+    return found
 
 
 def _order_keys(order: Row[Any]) -> list[tuple[str, ...]]:

@@ -93,9 +93,12 @@ class Reference:
             self.due.pop(cart.email, None)
             del self.lead[cart.email]
 
+    def _bought_recently(self, cart: Cart) -> bool:
+        return any(timedelta(0) <= cart.started - at <= HOURS(24) for _, who, at, _ in self.seen if who == cart.email)
+
     def _decide(self, cart: Cart, now: datetime) -> None:
         email, active, due = cart.email, cart.read or now, (cart.read or now) + MINUTES(30)
-        if any(timedelta(0) <= cart.started - at <= HOURS(24) for _, who, at, _ in self.seen if who == email):
+        if self._bought_recently(cart):
             cart.state = "bought_recently"
         elif now < due:
             cart.state = "waiting"
@@ -123,7 +126,9 @@ class Reference:
     def _deliver(self, email: str, cart: Cart, due: datetime, now: datetime, crm_down: bool) -> None:
         active = self.lead[email][1]
         ready = max(active + MINUTES(30), due)
-        if now - active > HOURS(48):
+        if self._bought_recently(cart):
+            cart.state = "bought_recently"
+        elif now - active > HOURS(48):
             cart.state = "too_late"
         elif now < ready or self._unheard(cart.store, max(ready, now - MINUTES(10)), ready, now) or crm_down:
             return
