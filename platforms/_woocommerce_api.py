@@ -20,7 +20,8 @@ from connector.errors import ConfigError, RejectedError, TransientError, Winback
 from connector.http import LONGEST_IMMEDIATE_WAIT, TRIES, UNWELL, Door, Response
 from connector.model import Finding
 
-EXPLAINED = frozenset(range(300, 500)) - UNWELL  # the rest is the door's to judge
+# The rest is the door's to judge. A web page with 200 means more with WordPress than the door can know.
+EXPLAINED = frozenset({200, *range(300, 500)}) - UNWELL
 KEYS_PAGE = "WooCommerce > Settings > Advanced > REST API"
 PERMALINKS = (
     "In WordPress, open Settings > Permalinks and choose any structure but Plain: with Plain, WooCommerce's API takes "
@@ -106,8 +107,7 @@ class Api:
         # Over plain http the address holds an OAuth signature already. The store takes each only once, so after a lost
         # answer `get` signs anew.
         try:
-            # 200 too: for WordPress a web page in its API's place means more than the door can know.
-            return self.door.send("GET", url, headers=headers, allow={200, *EXPLAINED}, repeatable=self.encrypted)
+            return self.door.send("GET", url, headers=headers, allow=EXPLAINED, repeatable=self.encrypted)
         except TransientError as error:
             raise TransientError(_plain(str(error)), error.retry_after) from None  # WordPress marks its sentences up
 

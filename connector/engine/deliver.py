@@ -288,6 +288,11 @@ def _account_after(
         ctx.numbers.delivered(client, crm, job.kind, outcome)
     if config or asked or (errors and not fine):
         return _account_failed(ctx, accounts, client, crm, config or asked or errors[0])
+    if errors:
+        said = str(errors[0]).rstrip(".")
+        log.warning(
+            "%s/%s: %s. Winback tries again (%d of %d deliveries)", client, crm, said, len(errors), len(results)
+        )
     if fine:
         with ctx.db.write() as connection:
             here = (CRMS.c.client == client, CRMS.c.id == crm, CRMS.c.failures > 0)

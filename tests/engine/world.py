@@ -54,7 +54,7 @@ class World:
         loaded = load(path, {})
         clients = {config.client: Client.of(config) for config in loaded.clients}
         db = Database(self.url).open()
-        http = Http(timeouts=Timeouts(2, 2, 5))
+        http = Http(timeouts=Timeouts(10, 10, 30))
         ctx = Context(db, http, loaded.settings, self.clock, clients, alert=self._alerted)
         apply_configuration(ctx)
         self.accounts = Accounts(ctx)
