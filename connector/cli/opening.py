@@ -25,10 +25,15 @@ def read_configuration(path: Path) -> Loaded:
     """The configuration behind `-c`. Raises ConfigError with every problem in it."""
     loaded = load(path, os.environ)
     log.setup(loaded.settings.log.level, loaded.settings.log.format, sys.stderr)
+    hide_secrets(loaded)
+    return loaded
+
+
+def hide_secrets(loaded: Loaded) -> None:
+    """Keeps every secret of the configuration out of the log."""
     for client in loaded.clients:
         for account in (*client.stores, *client.crms):
             log.hide(account.secrets())
-    return loaded
 
 
 def clients_of(loaded: Loaded) -> dict[str, Client]:

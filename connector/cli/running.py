@@ -15,9 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from connector.cli.opening import clients_of, engine, read_configuration
+from connector.cli.opening import clients_of, engine, hide_secrets, read_configuration
 from connector.cli.show import Column, as_table, count, say
-from connector.config import ConfigProblems, Loaded, changed
+from connector.config import Loaded, changed, reload
 from connector.engine.context import Client, Context, log
 from connector.rules import State
 
@@ -52,7 +52,7 @@ def run_daemon(config: Path) -> int:
         signal.signal(number, on_signal)
     with engine(config) as (ctx, loaded):
         gc.freeze()  # as in run_sync
-        daemon = Daemon(ctx, reload=Reload(config, loaded))
+        daemon = Daemon(ctx, reload=Reload(loaded))
         daemon.start()
         web = None
         try:
@@ -106,11 +106,10 @@ def _serve(ctx: Context, daemon: Daemon) -> Running:
 
 
 class Reload:
-    """Reads the files again when they changed. A bad change is refused with its errors, and the old one stays."""
+    """Reads the files again when they changed. A bad one is refused with its errors: its client stays as it was."""
 
-    def __init__(self, config: Path, loaded: Loaded, every: float = 2.0) -> None:
-        self._config, self._every = config, every
-        self._known: Loaded | ConfigProblems = loaded
+    def __init__(self, loaded: Loaded, every: float = 2.0) -> None:
+        self._known, self._every = loaded, every
         self._looked = time.monotonic()
 
     def __call__(self) -> dict[str, Client] | None:
@@ -120,14 +119,12 @@ class Reload:
         self._looked = time.monotonic()
         if not changed(self._known):
             return None
-        try:
-            loaded = read_configuration(self._config)
-        except ConfigProblems as problems:
-            self._known = problems
-            log.error("the changed configuration is refused, the old one stays in force:\n%s", problems)
-            return None
-        self._known = loaded
-        return clients_of(loaded)
+        before, self._known = self._known, reload(self._known)
+        hide_secrets(self._known)
+        if self._known.problems:
+            said = "\n".join(str(problem) for problem in self._known.problems)
+            log.error("the changed configuration is refused, the old one stays in force:\n%s", said)
+        return None if self._known.clients == before.clients else clients_of(self._known)
 
 
 def run_sync(config: Path, *, dry_run: bool) -> int:
