@@ -20,7 +20,7 @@ Exit        The API takes nobody out of a flow. A flow filter does, on the event
 Erasure     For ever (a data privacy job) or, as there is no archive, only of what Winback put there.
 Scopes      accounts:read events:write lists:read lists:write metrics:read profiles:read profiles:write
             subscriptions:write, and data-privacy:write for `forget --permanently`.
-Cost        For 1,000 enrolments by metric: 10 reads of profiles and 1 bulk request. By list: one more for each.
+Cost        For 100 enrolments (a round) by metric: 1 read of profiles, 1 bulk request. By list: one more for each.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ STORES = table(tables.Store)
 HOURS = table(tables.Hour)
 LEADS = table(tables.Lead)
 WINDOWS = table(tables.Window)
-BATCH = 250
+BATCH = 100
 
 
 def decide_client(ctx: Context, client: Client, now: datetime) -> int:
