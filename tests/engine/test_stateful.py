@@ -140,7 +140,7 @@ class LifeWithAnEnd(Life):
         return {row.id: SAME.get(row.state, row.state) for row in found}
 
 
-LONG = os.environ.get("WINBACK_LONG_TESTS") == "1"
+LONG = os.environ.get("LONG_TESTS") == "1"
 TestLife = LifeWithAnEnd.TestCase
 TestLife.settings = settings(
     max_examples=200 if LONG else 10,

@@ -143,7 +143,7 @@ hours of each. In every cell:
 - no line shows a traceback, a secret or a full address.
 
 {tried} of {cells} cells were tried. `make reliability` tries them all and writes this chapter (half an hour on two
-cores); `make test` tries every call with one fault of each class; with `WINBACK_LONG_TESTS=1` it tries all of them.
+cores); `make test` tries every call with one fault of each class; with `LONG_TESTS=1` it tries all of them.
 """
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from table import BEGIN, DATABASE_CRM, END, PAGE, render
 from connector.engine import view
 from connector.model import ConsentState
 
-LONG = os.environ.get("WINBACK_LONG_TESTS") == "1"
+LONG = os.environ.get("LONG_TESTS") == "1"
 QUICK = [trouble for trouble in TROUBLES if trouble.quick]
 OUTAGES = [(account, way) for way in WAYS for account in (ACCOUNTS if LONG else ("WooCommerce", "Klaviyo, by event"))]
 
