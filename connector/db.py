@@ -29,7 +29,7 @@ from sqlmodel import SQLModel
 from connector import tables
 from connector.errors import ConfigError
 
-HEAD = "0001"  # the newest migration; compared before Alembic is imported at all
+HEAD = "0002"  # the newest migration; compared before Alembic is imported at all
 VERSION_TABLE = (  # as Alembic makes it
     "create table alembic_version (version_num varchar(32) not null, "
     "constraint alembic_version_pkc primary key (version_num))"
