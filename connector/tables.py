@@ -107,6 +107,7 @@ class Checkout(SQLModel, table=True):
     arm: str = ""  # "holdout" stays, whatever becomes of the state (R12)
     lifted: bool = False
     carry_step: int = 0  # R6: the step that a corrected address goes on with
+    carry_sequence: str = ""  # and of which sequence
     triggered_at: datetime | None = None
     delivered_first_at: datetime | None = None
     delivered_last_at: datetime | None = None
@@ -165,6 +166,16 @@ class Lead(SQLModel, table=True):
     created_at: datetime = Field(index=True)
     arm: str = ""
     lifted: bool = False
+    sequence: str = ""  # the one that it started with, and keeps
+
+
+class KeptSequence(SQLModel, table=True):
+    """The steps of a client's sequence as it was when a lead started with it."""
+
+    __tablename__ = "sequences"
+    client: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)  # a hash of the steps
+    steps: str  # JSON, as in the configuration; no secret can be in a step
 
 
 class Window(SQLModel, table=True):
@@ -209,7 +220,7 @@ class Delivery(SQLModel, table=True):
     rule: str = ""
     error: str = ""
     detail: str = ""
-    applied: str = ""  # JSON of the tags and the campaign put on, for the withdrawal
+    applied: str = ""  # JSON of the tags and campaigns that were put on, or may have been, for the withdrawal
     withdrawn: bool = False  # a withdrawal for it is under way or done
 
 

@@ -97,13 +97,17 @@ def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:
 
 
 def _document(loaded: Loaded, database: Known | None, checked: list[Checked], ok: bool) -> dict[str, Any]:
-    under_way = database.under_way if database else {}
+    under_way, on_others = (database.under_way, database.on_others) if database else ({}, {})
     return {
         "ok": ok,
         "problems": [],
         "database": {"name": database.name, "note": database.note, "error": database.error} if database else None,
         "clients": [
-            {"client": c.client, "leads_under_way": under_way.get(c.client, 0) if database else None}
+            {
+                "client": c.client,
+                "leads_under_way": under_way.get(c.client, 0) if database else None,
+                "leads_on_earlier_sequence": on_others.get(c.client, 0) if database else None,
+            }
             for c in loaded.clients
         ],
         "accounts": [asdict(one) for one in checked],
@@ -123,6 +127,8 @@ def _print(loaded: Loaded, database: Known | None, checked: list[Checked]) -> No
     for client in loaded.clients:
         under_way = count(database.under_way.get(client.client, 0), "lead")
         say(f"{client.client}: {under_way} under way")
+        if others := database.on_others.get(client.client, 0):
+            say(f"  of them on the sequence as it was before it was edited: {others}")
         for one in checked:
             if one.client == client.client:
                 _print_account(one)

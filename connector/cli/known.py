@@ -9,21 +9,26 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector import tables
-from connector.cli.opening import missing_file
+from connector.cli.opening import clients_of, missing_file
 from connector.config import Loaded
 from connector.db import HEAD, Database, table, words_of
+from connector.engine import sequences
 from connector.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Known:
-    """`pins` are account ids by (kind, client, id); `under_way` how many leads each client has now."""
+    """`pins` are account ids by (kind, client, id); `under_way` how many leads each client has now.
+
+    `on_others` is how many of those have steps before them of a sequence that was edited since.
+    """
 
     name: str
     note: str = ""  # why nothing more is known
     error: str = ""
     pins: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     under_way: Mapping[str, int] = field(default_factory=dict)
+    on_others: Mapping[str, int] = field(default_factory=dict)
 
 
 def known(loaded: Loaded) -> Known:
@@ -33,7 +38,7 @@ def known(loaded: Loaded) -> Known:
     db = None
     try:
         db = Database(loaded.settings.database_url.get_secret_value())
-        return _read(db)
+        return _read(db, loaded)
     except ConfigError as error:
         return Known(db.name if db else "", error=str(error))
     except SQLAlchemyError as error:
@@ -43,7 +48,7 @@ def known(loaded: Loaded) -> Known:
             db.close()
 
 
-def _read(db: Database) -> Known:
+def _read(db: Database, loaded: Loaded) -> Known:
     with db.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return Known(db.name, note="empty; `winback run` makes its tables")
@@ -56,4 +61,9 @@ def _read(db: Database) -> Known:
             pins |= {(kind, client, id_): identity for client, id_, identity in connection.execute(found)}
         leads = table(tables.Lead)
         counted = select(leads.c.client, func.count()).group_by(leads.c.client)
-        return Known(db.name, pins=pins, under_way={row[0]: row[1] for row in connection.execute(counted)})
+        under_way = {row[0]: row[1] for row in connection.execute(counted)}
+        on_others = {
+            client.id: connection.execute(sequences.on_others(client.id, sequences.sequence_id(client))).scalar_one()
+            for client in clients_of(loaded).values()
+        }
+        return Known(db.name, pins=pins, under_way=under_way, on_others=on_others)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -57,7 +57,12 @@ class Client:
 
     def steps_for(self, crm_id: str) -> list[tuple[int, Step]]:
         """The steps that go to one CRM, with their places in the sequence."""
-        return [(i, step) for i, step in enumerate(self.config.sequence) if not step.crm or crm_id in step.crm]
+        return steps_for(self.config.sequence, crm_id)
+
+
+def steps_for(sequence: Sequence[Step], crm_id: str) -> list[tuple[int, Step]]:
+    """The steps of any sequence that go to one CRM, with their places in it."""
+    return [(i, step) for i, step in enumerate(sequence) if not step.crm or crm_id in step.crm]
 
 
 class Numbers(Protocol):

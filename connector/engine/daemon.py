@@ -19,7 +19,7 @@ from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.deliver import WORKERS, Outbox, recover, work
 from connector.engine.poll import Polled, poll_store
-from connector.engine.retention import expire_leads, purge
+from connector.engine.retention import end_unreachable, expire_leads, purge
 from connector.engine.setup import apply_configuration
 
 STORES = table(tables.Store)
@@ -193,4 +193,5 @@ class Daemon:
         self._purged_at = now
         for client in self.ctx.clients.values():
             expire_leads(self.ctx, client, now)
+            end_unreachable(self.ctx, client, now)
             purge(self.ctx, client, now)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, literal, select, tuple_, update
 
 from connector import rules, tables
 from connector.db import table
-from connector.engine import outbox
+from connector.engine import outbox, sequences
 from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.followup import follow_activity
@@ -57,8 +57,10 @@ def _due(connection: Connection, client: str, now: datetime, last: Row[Any] | No
 
 @dataclass
 class _Batch:
-    """What one transaction of the pass will write."""
+    """What one transaction of the pass will write. `kept` are the sequences that its leads may go on with."""
 
+    kept: Mapping[str, sequences.Steps]
+    sequence: str  # the id of the configuration's
     changes: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, object]] = field(default_factory=list)
     windows: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -74,14 +76,15 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
     clocks = store_clocks(connection, client)
     facts = gather(ctx, connection, client, rows, clocks)
     windows = _windows(connection, client.id, {row.shopper for row in rows if row.shopper})
-    batch = _Batch()
+    kept = sequences.load(connection, client, {row.carry_sequence for row in rows})
+    batch = _Batch(kept, sequences.sequence_id(client))
     for row in rows:
         clock = clocks.get(row.store)
         offset = clock.offset if clock else timedelta(0)
         known = facts[row.store, row.id]
         if row.shopper in batch.windows:  # a lead made a moment ago, in this very batch
             known = replace(known, window_at=batch.windows[row.shopper]["opened_at"])
-        decision = _decide(client, row, known, now + offset)
+        decision = _decide(client, kept, row, known, now + offset)
         if decision.state in rules.BOUGHT:
             purchases = purchases_of(connection, client.id, [row])[row.store, row.id]
             close(ctx, connection, client, row, decision, purchases, now)
@@ -97,9 +100,11 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
     return len(batch.leads)
 
 
-def _decide(client: Client, row: Row[Any], facts: Facts, store_now: datetime) -> Decision:
+def _decide(
+    client: Client, kept: Mapping[str, sequences.Steps], row: Row[Any], facts: Facts, store_now: datetime
+) -> Decision:
     decision = rules.decide(facts, client.policy, store_now)
-    ended = row.carry_step >= len(client.config.sequence)
+    ended = row.carry_step >= len(kept[row.carry_sequence])
     if ended and (decision.lead or decision.state is State.FILTERED):
         return Decision(State.SUPERSEDED, "R6", "the address was corrected after the last step had gone out")
     own_trigger = row.triggered_at is not None and not row.carry_step
@@ -134,19 +139,22 @@ def _make_lead(
         "created_at": created,
         "arm": "holdout" if holdout else "",
         "lifted": row.lifted,
+        "sequence": row.carry_sequence or batch.sequence,
     }
     batch.leads[row.shopper] = lead
     batch.per_store[row.store] += 1
     if generation > 1:
         batch.replaced.append(row.shopper)
     if not holdout:
-        batch.deliveries += _first_steps(client, row, lead, offset)
+        batch.deliveries += _first_steps(client, batch.kept[row.carry_sequence], row, lead, offset)
 
 
-def _first_steps(client: Client, row: Row[Any], lead: dict[str, Any], offset: timedelta) -> list[dict[str, Any]]:
+def _first_steps(
+    client: Client, sequence: sequences.Steps, row: Row[Any], lead: dict[str, Any], offset: timedelta
+) -> list[dict[str, Any]]:
     """The first step that each CRM wants; the ones after it are queued as it is delivered."""
     rows: list[dict[str, Any]] = []
-    for crm, index, step in wanted_steps(client, row):
+    for crm, index, step in wanted_steps(client, sequence, row):
         if crm.id not in {delivery["crm"] for delivery in rows}:
             rows.append(outbox.enrolment(lead, crm.id, index, row.activity_at + step.after - offset))
     return rows
@@ -162,6 +170,7 @@ def _note(client: Client, batch: _Batch, row: Row[Any], decision: Decision, now:
     again = decision.again_at - offset if decision.again_at else None
     if decision.state is State.HELD:
         again = row.decide_at
+    settled = decision.lead or decision.state is State.SUPERSEDED
     batch.changes.append(
         {
             "b_store": row.store,
@@ -173,7 +182,8 @@ def _note(client: Client, batch: _Batch, row: Row[Any], decision: Decision, now:
             "triggered_at": now + offset if decision.lead else row.triggered_at,
             "arm": "holdout" if decision.state is State.HOLDOUT else row.arm,
             "lifted": row.lifted and not decision.lead,
-            "carry_step": 0 if decision.lead or decision.state is State.SUPERSEDED else row.carry_step,
+            "carry_step": 0 if settled else row.carry_step,
+            "carry_sequence": "" if settled else row.carry_sequence,
             "updated_at": now,
         }
     )
@@ -195,7 +205,7 @@ def _write(ctx: Context, connection: Connection, client: Client, batch: _Batch, 
     for shopper in batch.replaced:
         outbox.cancel(connection, client.id, shopper, "R5", "a new lead took its place")
     ctx.db.upsert(connection, tables.Window, list(batch.windows.values()))
-    _upsert_leads(connection, client, batch)
+    _upsert_leads(ctx, connection, client, batch)
     ctx.db.insert_new(connection, tables.Delivery, [row for row in batch.deliveries if _is_current(row, batch)])
     if batch.events:
         connection.execute(insert(EVENTS), batch.events)
@@ -208,10 +218,11 @@ def _is_current(delivery: dict[str, Any], batch: _Batch) -> bool:
     return bool(batch.leads[delivery["shopper"]]["generation"] == delivery["generation"])
 
 
-def _upsert_leads(connection: Connection, client: Client, batch: _Batch) -> None:
+def _upsert_leads(ctx: Context, connection: Connection, client: Client, batch: _Batch) -> None:
     if batch.replaced:
         connection.execute(LEADS.delete().where(LEADS.c.client == client.id, LEADS.c.shopper.in_(batch.replaced)))
     if batch.leads:
+        sequences.keep(ctx, connection, client)
         connection.execute(insert(LEADS), list(batch.leads.values()))
 
 
@@ -260,11 +271,17 @@ def _count_leads(ctx: Context, connection: Connection, client: Client, store: st
     clocks: dict[str, StoreClock] = store_clocks(connection, client)
     offset = clocks[store].offset if store in clocks else timedelta(0)
     where = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == store, CHECKOUTS.c.decide_at <= now)
+    kept = sequences.load(connection, client, _carried(connection, *where))
     shoppers: set[str] = set()
     result = connection.execute(select(CHECKOUTS).where(*where).execution_options(yield_per=BATCH))
     for rows in result.partitions(BATCH):
         facts = gather(ctx, connection, client, rows, clocks)
         for row in rows:
-            if _decide(client, row, facts[row.store, row.id], now + offset).lead:
+            if _decide(client, kept, row, facts[row.store, row.id], now + offset).lead:
                 shoppers.add(row.shopper)
     return len(shoppers)
+
+
+def _carried(connection: Connection, *where: ColumnElement[bool]) -> set[str]:
+    query = select(CHECKOUTS.c.carry_sequence).where(*where, CHECKOUTS.c.carry_sequence != "").distinct()
+    return set(connection.execute(query).scalars())

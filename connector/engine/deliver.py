@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from connector import registry, tables
 from connector.db import is_out, table
@@ -27,6 +27,16 @@ from connector.options import CrmOptions
 
 CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
+MARK_SENDING = (  # with what it may put on: the withdrawal must know it also where the answer is lost
+    update(DELIVERIES)
+    .where(DELIVERIES.c.id == bindparam("b_id"))
+    .values(
+        state="sending",
+        attempts=DELIVERIES.c.attempts + 1,
+        attempted_at=bindparam("b_now", type_=DELIVERIES.c.attempted_at.type),
+        applied=bindparam("b_applied"),
+    )
+)
 CLAIM = 10  # by one worker at once: few enough that a crash leaves few open questions
 TOGETHER = 100  # at most, for a CRM that takes many in one request: what is claimed is held in memory
 WORKERS = 4  # at most for one CRM account; its own limit on connections may be lower
@@ -143,13 +153,9 @@ def _claim(ctx: Context, outbox: Outbox, client: Client, options: CrmOptions, si
             if len(chosen) == size:
                 break
         jobs = prepare_jobs(ctx, connection, client, options, _rows(connection, chosen.values()), now)
-        ids = [job.row.id for job in jobs]
-        if ids:
-            connection.execute(
-                update(DELIVERIES)
-                .where(DELIVERIES.c.id.in_(ids))
-                .values(state="sending", attempts=DELIVERIES.c.attempts + 1, attempted_at=now)
-            )
+        if jobs:
+            begun = [{"b_id": job.row.id, "b_applied": job.applied or job.row.applied, "b_now": now} for job in jobs]
+            connection.execute(MARK_SENDING, begun)
     outbox.busy |= {(client.id, options.id, job.row.shopper) for job in jobs}
     return jobs, len(chosen)
 

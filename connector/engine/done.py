@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, bindparam, case, func, insert, null, or_
 from connector import tables
 from connector.config import Step
 from connector.db import table
-from connector.engine import outbox
-from connector.engine.context import Client, Context
+from connector.engine import outbox, sequences
+from connector.engine.context import Client, Context, steps_for
 from connector.engine.facts import StoreClock, store_clocks
 from connector.engine.prepare import Job
 from connector.engine.routing import wants
@@ -33,7 +33,6 @@ MARK_DONE = (
         rule="",
         error="",
         detail=bindparam("b_detail"),
-        applied=bindparam("b_applied"),
         done_at=bindparam("b_now"),
         email=case(
             (or_(DELIVERIES.c.kind == "withdraw", DELIVERIES.c.kind == "forget"), null()), else_=DELIVERIES.c.email
@@ -75,8 +74,7 @@ class Done:
     def add(self, client: Client, job: Job, receipt: Receipt) -> None:
         """One delivery that the CRM took."""
         row = job.row
-        applied = job.applied if row.kind == "enrol" else row.applied
-        self.ends.append({"b_id": row.id, "b_detail": receipt.detail, "b_applied": applied, "b_now": self.now})
+        self.ends.append({"b_id": row.id, "b_detail": receipt.detail, "b_now": self.now})
         words = {"enrol": f"step {row.step + 1} delivered to {row.crm}", "refresh": f"fields updated in {row.crm}"}
         said = words.get(row.kind, f"taken out of {row.crm}" if row.kind == "withdraw" else f"erased in {row.crm}")
         rule = {"refresh": "R6", "withdraw": "R7"}.get(row.kind, "")
@@ -107,8 +105,8 @@ class Done:
 
     def _next_steps(self, connection: Connection, client: Client) -> list[dict[str, Any]]:
         """The step that follows each one in its CRM, at its configured distance from the one just delivered."""
-        sequence = client.config.sequence
-        followed = [(row, lead, later) for row, lead in self.enrolled if (later := _later(client, row))]
+        kept = sequences.load(connection, client, {lead.sequence for _, lead in self.enrolled})
+        followed = [(row, lead, later) for row, lead in self.enrolled if (later := _later(kept[lead.sequence], row))]
         checkouts = _checkouts(connection, client.id, [lead for _, lead, _ in followed])
         rows = []
         for row, lead, later in followed:
@@ -116,16 +114,14 @@ class Done:
             for index, step in later:
                 if checkout is None or not wants(step.when, checkout):
                     continue
-                due = max(row.due_at, self.now) + (step.after - sequence[row.step].after)
+                due = max(row.due_at, self.now) + (step.after - kept[lead.sequence][row.step].after)
                 rows.append(outbox.enrolment(dict(lead._mapping), row.crm, index, due))
                 break
         return rows
 
 
-def _later(client: Client, row: Row[Any]) -> list[tuple[int, Step]]:
-    if row.step >= len(client.config.sequence):
-        return []
-    return [(index, step) for index, step in client.steps_for(row.crm) if index > row.step]
+def _later(sequence: sequences.Steps, row: Row[Any]) -> list[tuple[int, Step]]:
+    return [(index, step) for index, step in steps_for(sequence, row.crm) if index > row.step]
 
 
 def _checkouts(connection: Connection, client: str, leads: Sequence[Row[Any]]) -> dict[tuple[str, str], Row[Any]]:

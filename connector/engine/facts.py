@@ -13,6 +13,7 @@ from connector import rules, tables
 from connector.address import contact
 from connector.config.countries import policy_for
 from connector.db import table
+from connector.engine import sequences
 from connector.engine.context import Client, Context, seconds
 from connector.engine.purchases import purchases_of
 from connector.engine.routing import wanted_steps
@@ -67,6 +68,7 @@ def gather(
     bought = purchases_of(connection, client.id, rows)
     windows = _windows(connection, client.id, {row.shopper for row in rows if row.shopper})
     suppressed = Suppressions.load(ctx, connection, client)
+    kept = sequences.load(connection, client, {row.carry_sequence for row in rows})
     heard = {store: words(clocks, store) for store in {row.store for row in rows}}
     facts = {}
     for row in rows:
@@ -81,7 +83,7 @@ def gather(
             suppressed=suppressed.why(row.shopper, row.email),
             consent=ConsentState(row.consent),
             consent_policy=policy_for(row.country, client.config.leads.consent),
-            wanted=any(True for _ in wanted_steps(client, row)),
+            wanted=any(True for _ in wanted_steps(client, kept[row.carry_sequence], row)),
             window_at=windows.get(row.shopper),
             triggered_at=None if row.carry_step else row.triggered_at,
             words=heard[row.store],

@@ -77,7 +77,7 @@ def _supersede(
     outbox.cancel(connection, client.id, lead.shopper, "R6", "the shopper corrected the address")
     outbox.withdraw(ctx, connection, lead, "superseded", now)
     connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
-    values: dict[str, Any] = {"carry_step": next_step, "lifted": lead.lifted}
+    values: dict[str, Any] = {"carry_step": next_step, "carry_sequence": lead.sequence, "lifted": lead.lifted}
     if next_step == 0:  # nothing had gone out under the old address
         values["triggered_at"] = None
     here = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row["store"], CHECKOUTS.c.id == row["id"])

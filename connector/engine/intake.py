@@ -26,7 +26,7 @@ WINDOWS = table(tables.Window)
 
 # Columns that belong to the decisions: a page that is read again never touches them.
 DECIDED = (
-    "state", "rule", "reason", "arm", "lifted", "carry_step", "triggered_at", "delivered_first_at",
+    "state", "rule", "reason", "arm", "lifted", "carry_step", "carry_sequence", "triggered_at", "delivered_first_at",
     "delivered_last_at", "delivered_step", "bought_by",
 )  # fmt: skip
 
@@ -69,7 +69,7 @@ def _row(
     digest = hashlib.blake2b(payload.encode(), digest_size=12).hexdigest()
     if before is not None and (before.digest == digest or before.state in BOUGHT):
         return None
-    if before is None and checkout.activity_at < store_now - client.policy.keep_for:
+    if before is None and checkout.activity_at < rules.expired_before(client.policy, store_now):
         return None  # R8: it has left the table, and does not come back because the store still lists it
     shopper, contact = ctx.shopper(client.id, checkout.customer.email)
     if before is not None and not shopper:  # an address that was typed and then cleared is still the shopper's
@@ -116,6 +116,7 @@ def _row(
         "arm": "",
         "lifted": False,
         "carry_step": 0,
+        "carry_sequence": "",
         "bought_by": "",
         "updated_at": store_now,
     }

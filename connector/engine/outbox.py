@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, select, update
 from connector import tables
 from connector.db import table
 from connector.engine.context import Context
+from connector.engine.payload import Applied
 from connector.rules import delivery_key
 
 DELIVERIES = table(tables.Delivery)
@@ -73,12 +74,14 @@ def withdraw(
         DELIVERIES.c.attempts > 0,
         DELIVERIES.c.withdrawn.is_(False),
     )
-    crms: Sequence[str] = connection.execute(select(DELIVERIES.c.crm).where(*tried).distinct()).scalars().all()
+    put_on: dict[str, list[str]] = defaultdict(list)
+    for crm, applied in connection.execute(select(DELIVERIES.c.crm, DELIVERIES.c.applied).where(*tried)):
+        put_on[crm].append(applied)
     rows = []
-    for crm in sorted(crms):
+    for crm in sorted(put_on):
         key = f"withdraw:{lead.client}:{lead.shopper}:{crm}:{lead.generation}:{reason}:{order_id}"
         row = _row(dict(lead._mapping), crm, "withdraw", key, now, reason=reason, order_id=order_id, priority=1)
-        rows.append({**row, "email": lead.email})
+        rows.append({**row, "email": lead.email, "applied": Applied.all_of(put_on[crm]).write()})
     connection.execute(update(DELIVERIES).where(*tried).values(withdrawn=True))
     ctx.db.insert_new(connection, tables.Delivery, rows)
 

@@ -1,8 +1,13 @@
-"""A Checkout as it is kept in the table: JSON."""
+"""What is kept as JSON in the tables: checkouts, and what a delivery put on."""
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
 
 from connector.model import Checkout
 
@@ -17,3 +22,45 @@ def write_payload(checkout: Checkout) -> str:
 def read_payload(payload: str) -> Checkout:
     """The Checkout that was stored."""
     return _PAYLOAD.validate_json(payload)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The tags and campaigns that deliveries put on, or may have put on; campaigns as plain JSON values."""
+
+    tags: tuple[str, ...] = ()
+    campaigns: tuple[Any, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> Applied:
+        """What was written; nothing for an empty text."""
+        found = json.loads(text) if text else {}
+        return cls(tuple(found.get("tags", ())), tuple(found.get("campaigns", ())))
+
+    @classmethod
+    def all_of(cls, texts: Iterable[str]) -> Applied:
+        """Everything that several deliveries put on."""
+        every = [cls.read(text) for text in texts]
+        return cls(
+            _each_once(tag for one in every for tag in one.tags),
+            _each_once(campaign for one in every for campaign in one.campaigns),
+        )
+
+    def also(self, tags: Iterable[str], campaign: Any) -> Applied:
+        """With what one more attempt puts on."""
+        if isinstance(campaign, BaseModel):
+            campaign = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        started = () if campaign is None else (campaign,)
+        return Applied(_each_once((*self.tags, *tags)), _each_once((*self.campaigns, *started)))
+
+    def write(self) -> str:
+        """As JSON."""
+        return json.dumps({"tags": self.tags, "campaigns": self.campaigns}, ensure_ascii=False)
+
+
+def _each_once(values: Iterable[Any]) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return tuple(found)

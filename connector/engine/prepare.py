@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, select, update
 
 from connector import fields as templates
 from connector import rules, tables
 from connector.config import Step
+from connector.config.checks import overlay
 from connector.db import table
-from connector.engine import endings
+from connector.engine import endings, sequences
 from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.links import short_url
-from connector.engine.payload import read_payload
+from connector.engine.payload import Applied, read_payload
 from connector.model import Checkout, ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
 from connector.options import CrmOptions
 from connector.rules import Facts, Go, State, Verdict
@@ -47,7 +49,7 @@ class Job:
     row: Row[Any]
     what: Enrolment | Withdrawal | Erasure
     step: Step | None = None
-    applied: str = ""
+    applied: str = ""  # what it puts on, or may have put on before
 
     @property
     def kind(self) -> str:
@@ -83,7 +85,8 @@ def _lead_jobs(
     origins = ((lead.store, lead.checkout_id) for lead in leads.values())
     made = [checkouts[origin] for origin in origins if origin in checkouts]
     facts = gather(ctx, connection, client, made, clocks)
-    plans = {number: _plan(client, crm, number) for number in {row.step for row in rows}}
+    kept = sequences.load(connection, client, {lead.sequence for lead in leads.values()})
+    plans: dict[tuple[str, int], _Plan | str] = {}
     jobs = []
     for row in rows:
         lead = leads.get(row.shopper)
@@ -94,10 +97,14 @@ def _lead_jobs(
         shown = checkouts.get((lead.shown_store, lead.shown_checkout_id), origin)
         known = _latest(facts[origin.store, origin.id], lead, shown)
         verdict = _verdict(client, row, known, clocks.get(lead.store), now)
-        if verdict.go is Go.DELIVER:
-            jobs.append(_lead_job(ctx, client, crm, plans[row.step], row, lead, shown, known, now))
-        else:
+        place = (lead.sequence, row.step)
+        plan = plans.get(place) or plans.setdefault(place, _plan(client, crm, kept[lead.sequence], row.step))
+        if verdict.go is not Go.DELIVER:
             _hold_or_end(ctx, connection, client, row, lead, verdict, clocks.get(lead.store))
+        elif isinstance(plan, str):
+            _hold_or_end(ctx, connection, client, row, lead, Verdict(Go.END, State.FAILED, "", plan), None)
+        else:
+            jobs.append(_lead_job(ctx, client, crm, plan, row, lead, shown, known, now))
     return jobs
 
 
@@ -178,12 +185,16 @@ class _Plan:
     campaign: Any
 
 
-def _plan(client: Client, crm: CrmOptions, number: int) -> _Plan:
-    sequence = client.config.sequence
-    step = sequence[min(number, len(sequence) - 1)]
-    fields = client.config.fields_for(step, crm)
-    names = templates.names_used(fields)
-    return _Plan(step, fields, names, client.config.tags_for(step, crm), client.config.campaign_for(step, crm))
+def _plan(client: Client, crm: CrmOptions, sequence: sequences.Steps, number: int) -> _Plan | str:
+    """The plan; or why there is none, where the CRM behind the id became another since the lead was made."""
+    if number >= len(sequence):
+        return "the sequence has no such step any more"
+    step = sequence[number]
+    try:
+        fields, campaign = client.config.fields_for(step, crm), client.config.campaign_for(step, crm)
+    except ValidationError:
+        return f"the step that the lead started with does not fit {crm.id}, which is {crm.adapter} now"
+    return _Plan(step, fields, templates.names_used(fields), client.config.tags_for(step, crm), campaign)
 
 
 def _lead_job(
@@ -224,7 +235,10 @@ def _lead_job(
         repeated=row.attempts > 0,
         short_url=link,
     )
-    return Job(row, enrolment, plan.step, json.dumps({"tags": list(plan.tags)}))
+    if row.kind == "refresh":  # puts nothing on
+        return Job(row, enrolment, plan.step)
+    applied = Applied.read(row.applied).also(plan.tags, plan.campaign)
+    return Job(row, enrolment, plan.step, applied.write())
 
 
 def _presentable(checkout: Checkout) -> Checkout:
@@ -242,20 +256,16 @@ def _distinct(campaigns: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def _parsed(crm: CrmOptions, campaigns: Iterable[Any]) -> Iterator[Any]:
+    """Campaigns as the adapter's own type. One that is not its kind was started in another CRM behind the same id."""
+    for campaign in campaigns:
+        with suppress(ValidationError):
+            yield overlay(crm, "campaign", campaign).campaign
+
+
 def _withdrawal(connection: Connection, client: Client, crm: CrmOptions, row: Row[Any], now: datetime) -> Job:
-    tags = set(crm.tags)
-    query = select(DELIVERIES.c.applied).where(
-        DELIVERIES.c.client == client.id,
-        DELIVERIES.c.crm == crm.id,
-        DELIVERIES.c.shopper == row.shopper,
-        DELIVERIES.c.kind == "enrol",
-        DELIVERIES.c.applied != "",
-    )
-    for applied in connection.execute(query).scalars():
-        tags.update(json.loads(applied)["tags"])
-    for _, step in client.steps_for(crm.id):
-        tags.update(step.tags)
-    campaigns = [client.config.campaign_for(step, crm) for _, step in client.steps_for(crm.id)]
+    applied = Applied.read(row.applied)
+    tags = {*crm.tags, *applied.tags}
     bought = row.reason == "bought"
     withdrawal = Withdrawal(
         key=row.key,
@@ -265,7 +275,7 @@ def _withdrawal(connection: Connection, client: Client, crm: CrmOptions, row: Ro
         checkout_id=row.checkout_id,
         tags=tuple(sorted(tags - set(crm.on_recovered.add_tags))),
         add_tags=crm.on_recovered.add_tags if bought else (),
-        campaigns=_distinct((crm.campaign, *campaigns)),
+        campaigns=_distinct((crm.campaign, *_parsed(crm, applied.campaigns))),
         reason=row.reason,
         order=_order(connection, client.id, row) if bought else None,
         generation=row.generation,

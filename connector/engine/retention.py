@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
-from connector import tables
+from connector import rules, tables
 from connector.db import table
-from connector.engine import outbox
+from connector.engine import endings, outbox, sequences
 from connector.engine.context import Client, Context
 from connector.engine.story import tell
 from connector.rules import State
@@ -30,7 +30,7 @@ def expire_leads(ctx: Context, client: Client, now: datetime) -> int:
     expired = 0
     while True:
         with ctx.db.write() as connection:
-            old = (LEADS.c.client == client.id, LEADS.c.created_at < now - client.policy.keep_for)
+            old = (LEADS.c.client == client.id, LEADS.c.created_at < rules.expired_before(client.policy, now))
             leads = connection.execute(select(LEADS).where(*old).limit(BATCH)).all()
             for lead in leads:
                 outbox.cancel(connection, client.id, lead.shopper, "R8", "the lead is too old")
@@ -52,9 +52,32 @@ def expire_leads(ctx: Context, client: Client, now: datetime) -> int:
             return expired
 
 
+def end_unreachable(ctx: Context, client: Client, now: datetime) -> int:
+    """Ends, where it shows, the steps for a CRM that left the configuration and has not come back in time.
+
+    Until then they are paused, and go out if it comes back. Returns how many ended.
+    """
+    crms = [crm.id for crm in client.config.crms]
+    late = or_(
+        DELIVERIES.c.due_at < now - max(client.policy.late_within, client.policy.stale_after),
+        and_(DELIVERIES.c.step > 0, DELIVERIES.c.due_at < now - client.policy.late_within),
+    )
+    waiting = (DELIVERIES.c.client == client.id, DELIVERIES.c.kind == "enrol", DELIVERIES.c.state == "pending")
+    with ctx.db.write() as connection:
+        query = select(DELIVERIES).where(*waiting, DELIVERIES.c.crm.not_in(crms), late).limit(BATCH)
+        rows = connection.execute(query).all()
+        for row in rows:
+            reason = f"{row.crm} left the configuration, and did not come back in time"
+            endings.finish(connection, row, State.TOO_LATE, "R3", reason)
+            here = (LEADS.c.client == client.id, LEADS.c.shopper == row.shopper, LEADS.c.generation == row.generation)
+            if (lead := connection.execute(select(LEADS).where(*here)).first()) is not None:
+                endings.conclude(connection, client, lead, now)
+    return len(rows)
+
+
 def purge(ctx: Context, client: Client, now: datetime) -> None:
     """Deletes what no rule can need any more."""
-    old = now - client.policy.keep_for
+    old = rules.expired_before(client.policy, now)
     with ctx.db.write() as connection:
         alive = select(LEADS.c.id).where(
             LEADS.c.client == CHECKOUTS.c.client,
@@ -77,3 +100,4 @@ def purge(ctx: Context, client: Client, now: datetime) -> None:
         )
         for rows, at in ((WINDOWS, WINDOWS.c.opened_at), (RECOVERIES, RECOVERIES.c.seen_at), (HOURS, HOURS.c.hour)):
             connection.execute(delete(rows).where(rows.c.client == client.id, at < now - NUMBERS))
+        sequences.purge(connection, client)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
 
 from connector.config import Step, countries
-from connector.engine.context import Client
+from connector.engine.context import Client, steps_for
 from connector.engine.payload import read_payload
 from connector.options import CrmOptions, When
 
@@ -40,11 +40,11 @@ def wants(when: When, row: Row[Any]) -> bool:
     return True
 
 
-def wanted_steps(client: Client, row: Row[Any]) -> Iterator[tuple[CrmOptions, int, Step]]:
+def wanted_steps(client: Client, sequence: Sequence[Step], row: Row[Any]) -> Iterator[tuple[CrmOptions, int, Step]]:
     """The steps that a checkout gets in each CRM, in order: both the CRM and the step must want it."""
     for crm in client.config.crms:
         if wants(crm.when, row):
-            for index, step in client.steps_for(crm.id):
+            for index, step in steps_for(sequence, crm.id):
                 if index >= row.carry_step and wants(step.when, row):
                     yield crm, index, step
 

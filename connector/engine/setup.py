@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, select, update
 
 from connector import tables
 from connector.db import table
+from connector.engine import sequences
 from connector.engine.context import Context
 
 STORES = table(tables.Store)
@@ -17,6 +18,7 @@ CRMS = table(tables.Crm)
 def apply_configuration(ctx: Context) -> None:
     """Called at start and after every good change of the configuration: what was paused is tried again at once."""
     ensure_accounts(ctx)
+    sequences.settle_in(ctx)
     with ctx.db.write() as connection:
         _mark(connection, STORES, _stores(ctx), {"next_poll_at": None, "paused": False})
         _mark(connection, CRMS, _crms(ctx), {"retry_at": None, "paused": False})

@@ -17,7 +17,7 @@ from connector.engine.context import Client, Context
 from connector.engine.decide import decide_client
 from connector.engine.deliver import WORKERS, Outbox, Round, work
 from connector.engine.poll import Polled, poll_store
-from connector.engine.retention import expire_leads, purge
+from connector.engine.retention import end_unreachable, expire_leads, purge
 
 DELIVERIES = table(tables.Delivery)
 CRMS = table(tables.Crm)
@@ -50,6 +50,7 @@ def sync(
     for client in ctx.clients.values():
         decide_client(ctx, client, ctx.clock())  # sister stores may have held leads until the last one had spoken
         expire_leads(ctx, client, ctx.clock())
+        end_unreachable(ctx, client, ctx.clock())
         purge(ctx, client, ctx.clock())
     if deliver:
         crms = [(client, crm.id) for client in ctx.clients.values() for crm in client.config.crms]

@@ -139,7 +139,7 @@ def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> lis
             "step": row.step if row.kind == "enrol" else None,
             "state": row.state,
             "rule": row.rule,
-            "reason": row.error or row.detail,
+            "reason": _reason(client, row),
             "attempts": row.attempts,
             "due_at": _time(row.due_at),
             "next_at": _time(row.next_at) if row.state == "pending" else None,
@@ -147,6 +147,12 @@ def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> lis
         }
         for row in rows
     ]
+
+
+def _reason(client: Client, row: Row[Any]) -> str:
+    if row.state == "pending" and client.crm(row.crm) is None:
+        return f"paused: {row.crm} is not in the configuration any more"
+    return str(row.error or row.detail)
 
 
 def would_enrol(ctx: Context, client: Client) -> list[dict[str, Any]]:

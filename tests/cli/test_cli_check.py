@@ -26,8 +26,12 @@ CHECK = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["client", "leads_under_way"],
-                "properties": {"client": TEXT, "leads_under_way": {"type": ["integer", "null"]}},
+                "required": ["client", "leads_under_way", "leads_on_earlier_sequence"],
+                "properties": {
+                    "client": TEXT,
+                    "leads_under_way": {"type": ["integer", "null"]},
+                    "leads_on_earlier_sequence": {"type": ["integer", "null"]},
+                },
                 "additionalProperties": False,
             },
         },
@@ -195,3 +199,15 @@ def test_a_folder_with_two_clients(owner: Owner) -> None:
     assert "configuration: good, 2 clients" in said.out
     assert "beta/beta-woo: ok" in said.out
     assert Path(owner.folder / "beta.yaml").exists()
+
+
+def test_after_an_edit_it_says_how_many_leads_go_on_as_they_began(owner: Owner) -> None:
+    owner.write(sequence=[{"after": "45m"}, {"after": "24h"}])
+    owner.leave(hours=1)
+    owner.winback("sync")
+    assert "1 lead under way\n" in owner.winback("check").out
+    assert owner.winback("check", "--json").json["clients"][0]["leads_on_earlier_sequence"] == 0
+    owner.write(sequence=[{"after": "45m"}])
+    said = owner.winback("check").out
+    assert "acme: 1 lead under way\n  of them on the sequence as it was before it was edited: 1\n" in said
+    assert owner.winback("check", "--json").json["clients"][0]["leads_on_earlier_sequence"] == 1

@@ -97,6 +97,16 @@ def test_each_adapter_has_a_file_of_its_own_name() -> None:
         assert set(found) == files
 
 
+@pytest.mark.parametrize("name", sorted(CRMS))
+def test_no_secret_can_be_in_a_campaign(name: str) -> None:
+    """A lead keeps the steps that it started with in the database."""
+    schema = CRMS[name].Options.model_json_schema()
+    campaign = json.dumps(schema["properties"]["campaign"])
+    while found := re.search(r'\{"\$ref": "#/\$defs/(\w+)"\}', campaign):
+        campaign = campaign.replace(found[0], json.dumps(schema["$defs"][found[1]]))
+    assert "password" not in campaign
+
+
 def test_an_adapter_without_a_sandbox_is_told_what_to_add() -> None:
     with pytest.raises(
         pytest.fail.Exception, match=r"Add crm/sandbox/penpal\.py with a function serve\(clock="
