@@ -32,12 +32,6 @@ SECRETS = (
 SHORTEST = 4  # a shorter "secret" would blank out half the text
 
 
-def mask_email(address: str) -> str:
-    """`jane@example.com` becomes `j***@example.com`."""
-    name, at, domain = address.rpartition("@")
-    return f"{name.lstrip(chr(34))[:1]}***@{domain}" if at else "***"
-
-
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without addresses, without the given secrets, and without anything shaped like a known kind of key."""
     return redact_forms(text, forms(secrets))

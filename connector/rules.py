@@ -292,9 +292,9 @@ def is_surge(candidates: int, busiest_hour: int, history: timedelta) -> bool:
     return history >= timedelta(days=7) and candidates > 100 and candidates > 10 * busiest_hour
 
 
-def is_expired(lead_at: datetime, policy: Policy, now: datetime) -> bool:
-    """R8: older than `keep_for` from creation."""
-    return now - lead_at > policy.keep_for
+def expired_before(policy: Policy, now: datetime) -> datetime:
+    """R8: what was made before this moment is older than `keep_for`."""
+    return now - policy.keep_for
 
 
 def in_holdout(client: str, shopper: str, share: float) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.redact import mask_email, redact
+from connector.redact import redact
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,6 @@ LOCAL = st.from_regex(re.compile(r"[a-zA-Z0-9!#$*+^_`{|}~.-]{2,64}", re.ASCII), 
 def test_no_local_part_survives(local: str, before: str, after: str) -> None:
     address = f"{local}@example.com"
     assert redact(f"x{before}{address}{after}") == f"x{before}{local[0]}***@example.com{after}"
-    assert mask_email(address) == f"{local[0]}***@example.com"
 
 
 @given(st.text())

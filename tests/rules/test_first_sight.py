@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rule_facts import DAY, HOUR, START, TICK, Attempt, Case, anything, around, leads, policies
 
-from connector.rules import Policy, State, is_expired, is_surge
+from connector.rules import Policy, State, expired_before, is_surge
 
 BEYOND = st.sampled_from((TICK, HOUR, 30 * DAY))
 
@@ -84,9 +84,9 @@ def test_more_leads_are_never_less_of_a_surge(count: int, busiest: int) -> None:
 @given(policies(), around(START))
 def test_a_lead_older_than_keep_for_from_creation_leaves_the_table(policy: Policy, created: datetime) -> None:
     last = created + policy.keep_for
-    assert is_expired(created, policy, last + TICK)
-    assert not is_expired(created, policy, last)
-    assert not is_expired(created, policy, created)
+    assert created < expired_before(policy, last + TICK)
+    assert not created < expired_before(policy, last)
+    assert not created < expired_before(policy, created)
 
 
 def test_the_durations_that_the_page_gives_are_the_defaults() -> None:
