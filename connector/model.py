@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -78,6 +78,26 @@ class Stage(StrEnum):
     PAYMENT_FAILED = "payment_failed"
 
 
+class Source(StrEnum):
+    """Where a checkout was seen, and so which ones can be (R1)."""
+
+    LIST = "abandoned checkouts"  # the platform's own list: those with a contact
+    CAPTURE = "companion plugin"  # every checkout whose address was typed
+    DRAFTS = "drafts"  # every checkout from its opening, with an address or without
+    ORDERS = "placed orders"  # those that were placed and not paid
+    INBOUND = "inbound"
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """R1: the checkouts that were started on one UTC day, and how many of those shoppers left an address."""
+
+    day: date
+    started: int
+    contactable: int
+    source: Source = Source.CAPTURE
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """A checkout that a shopper started. Ids and tokens identify within their own store only. Times are UTC.
@@ -104,6 +124,8 @@ class Checkout:
     locale: str = ""  # BCP 47 or POSIX, as the store has it
     stage: Stage = Stage.CONTACT
     coupons: tuple[str, ...] = ()
+    source: Source = Source.LIST
+    by_link: bool = False  # begun by another checkout's recovery link: it goes on with that one, and is no lead (R5)
 
 
 class Origin(StrEnum):
@@ -141,7 +163,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something the owner should know: from `check`, or about one record that could not be read."""
+    """Something the owner should know: from `check`, or about one record that could not be read.
+
+    An "error" on a Page is alerted once, and holds until a read no longer brings it.
+    """
 
     message: str
     subject: str = ""  # a record id, a setting, a scope

@@ -9,20 +9,21 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from connector.errors import WinbackError
 from connector.http import Http, Rate
-from connector.model import Checkout, Enrolment, Health, Order, Page, Receipt, Withdrawal
+from connector.model import Checkout, Enrolment, Health, Order, Page, Receipt, Visits, Withdrawal
 from connector.options import CrmOptions, StoreOptions, Strict, Url
 
 __all__ = [
     "CRMS",
     "PLATFORMS",
     "Cap",
+    "CountsStarts",
     "Crm",
     "CrmOptions",
     "Platform",
@@ -44,6 +45,7 @@ class Cap(StrEnum):
     ORDERS = "orders"
     CONSENT = "consent"  # reads marketing consent with the checkout
     RECOVERY_URL = "recovery_url"  # a link that restores the cart the next day
+    STARTS = "starts"  # can count the checkouts that were started (R1); then it is a CountsStarts
     # CRMs
     TAGS = "tags"
     FIELDS = "fields"  # creates and sets custom fields
@@ -77,6 +79,15 @@ class Platform(Protocol):
 
     def orders(self, cursor: str | None, since: datetime) -> Iterator[Page[Order]]:
         """Orders in every status, likewise. Coming to the end means that the read *finished* (R4)."""
+        ...
+
+
+@runtime_checkable
+class CountsStarts(Protocol):
+    """A platform with Cap.STARTS."""
+
+    def visits(self, since: date) -> Sequence[Visits]:
+        """Checkouts started on each UTC day from `since` on, as far as it counts them: nothing where it can't now."""
         ...
 
 

@@ -4,9 +4,9 @@ scheduler looks at (`next_…`, `decide_at`, `due_at`, `…read_at`) are on ours
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, false
 from sqlmodel import Field, SQLModel
 
 
@@ -40,6 +40,8 @@ class Store(SQLModel, table=True):
     gone: bool = False  # not in the configuration any more
     surge: bool = False  # R3
     surge_released_at: datetime | None = None
+    notes: str = Field(default="", sa_column_kwargs={"server_default": ""})  # what the owner should know, as JSON
+    visits_read_at: datetime | None = None  # when the store last said how many checkouts were started
 
 
 class Crm(SQLModel, table=True):
@@ -65,6 +67,18 @@ class Hour(SQLModel, table=True):
     store: str = Field(primary_key=True)
     hour: datetime = Field(primary_key=True)
     leads: int = 0
+
+
+class Visits(SQLModel, table=True):
+    """R1: checkouts started on a UTC day, as a source of the store counts them."""
+
+    __tablename__ = "visits"
+    client: str = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    started: int = 0
+    contactable: int = 0
 
 
 class Checkout(SQLModel, table=True):
@@ -101,6 +115,8 @@ class Checkout(SQLModel, table=True):
     currency: str = ""
     product_name: str = ""
     stage: str = ""
+    source: str = Field(default="", sa_column_kwargs={"server_default": ""})  # R1: where it was seen
+    by_link: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  # R5: goes on with another one
     state: str
     rule: str = ""
     reason: str = ""

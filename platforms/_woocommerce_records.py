@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from connector.model import Checkout, Consent, ConsentState, Customer, LineItem, Money, Order, Origin, Stage
+from connector.model import Checkout, Consent, ConsentState, Customer, LineItem, Money, Order, Origin, Source, Stage
 
 Record = Mapping[str, Any]
 
@@ -116,6 +116,7 @@ def checkout(record: Record, store_url: str, consent_keys: Sequence[str]) -> Che
         country=_text(shipping.get("country")) or _text(billing.get("country")),
         stage=_stage(status, bool(_text(billing.get("address_1")) or _text(shipping.get("address_1")))),
         coupons=_coupons(record),
+        source=Source.DRAFTS if status == DRAFT else Source.ORDERS,
     )
 
 

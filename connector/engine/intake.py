@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -110,6 +111,8 @@ def _row(
         "currency": checkout.total.currency,
         "product_name": best.title if best else "",
         "stage": checkout.stage,
+        "source": (before.source if before else "") or checkout.source,  # where it was seen first counts (R1)
+        "by_link": checkout.by_link,
         "state": State.WAITING,
         "rule": "R2" if shopper else "R1",
         "reason": "the shopper may still be at the checkout" if shopper else "no e-mail address yet",
@@ -143,7 +146,7 @@ def store_orders(ctx: Context, client: Client, store: str, page: Page[Order], no
     latest = {order.id: order for order in page.items}
     with ctx.db.write() as connection:
         known = _orders(connection, client.id, store, list(latest))
-        unplaced = _seen_as_checkout(connection, client.id, store, list(latest))
+        unplaced = _seen_as_checkout(connection, client.id, store, list(latest.values()))
         rows = [
             _order_row(ctx, client.id, store, order, known.get(order.id), order.id in unplaced)
             for order in latest.values()
@@ -162,13 +165,18 @@ def _orders(connection: Connection, client: str, store: str, ids: list[str]) -> 
     return {row.id: row for row in connection.execute(query)}
 
 
-def _seen_as_checkout(connection: Connection, client: str, store: str, ids: list[str]) -> set[str]:
-    """Order ids that were seen as a checkout before (some platforms keep one id all the way)."""
-    if not ids:
-        return set()
+def _seen_as_checkout(connection: Connection, client: str, store: str, orders: Sequence[Order]) -> set[str]:
+    """Ids of orders that were seen as a checkout before: under the same id all the way, or by the checkout's token."""
+    by_token = {order.tokens[0]: order.id for order in orders if order.tokens}
     here = (CHECKOUTS.c.client == client, CHECKOUTS.c.store == store)
-    query = select(CHECKOUTS.c.order_id).where(*here, CHECKOUTS.c.id.in_(ids), CHECKOUTS.c.order_id != "")
-    return set(connection.execute(query).scalars())
+    same = select(CHECKOUTS.c.id).where(
+        *here, CHECKOUTS.c.id.in_([one.id for one in orders]), CHECKOUTS.c.order_id != ""
+    )
+    found = set(connection.execute(same).scalars()) if orders else set()
+    if by_token:
+        tokens = select(CHECKOUTS.c.token).where(*here, CHECKOUTS.c.token.in_(by_token))
+        found |= {by_token[token] for token in connection.execute(tokens).scalars()}
+    return found
 
 
 def _differs(row: dict[str, Any], known: Row[Any] | None) -> bool:

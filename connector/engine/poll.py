@@ -14,12 +14,15 @@ from connector import registry, tables
 from connector.db import is_out, table
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, again_in, log
+from connector.engine.counting import read_visits
 from connector.engine.decide import decide_client
 from connector.engine.intake import store_checkouts, store_orders
+from connector.engine.notes import note
 from connector.errors import ConfigError, TransientError, WinbackError
 from connector.model import Finding, Page
 
 STORES = table(tables.Store)
+Read = Callable[[Context, Client, str, Any, "Polled"], None]
 LONGEST_PAUSE = timedelta(minutes=15)
 
 
@@ -48,19 +51,27 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
         errors.append(_trouble(store_id, error))
         ctx.numbers.poll_failed(client.id, store_id, "check", errors[-1])
     else:
-        for what, read in (("checkouts", _read_checkouts), ("orders", _read_orders)):
+        for what, read in _reads(adapter):
             try:
                 read(ctx, client, store_id, adapter, polled)
                 ctx.numbers.polled(client.id, store_id, what, ctx.clock().timestamp())
             except Exception as error:
                 errors.append(_trouble(store_id, error))
                 ctx.numbers.poll_failed(client.id, store_id, what, errors[-1])
+    note(ctx, client, store_id, polled.findings, finished=not errors)
     polled.error = "; ".join(dict.fromkeys(str(error) for error in errors))
     _finish(ctx, client, store_id, errors, options.poll_every)
     if any(isinstance(error, ConfigError) for error in errors):
         accounts.close("store", client.id, store_id)
     polled.leads = decide_client(ctx, client, ctx.clock())
     return polled
+
+
+def _reads(adapter: registry.Platform) -> Iterator[tuple[str, Read]]:
+    yield "checkouts", _read_checkouts
+    yield "orders", _read_orders
+    if isinstance(adapter, registry.CountsStarts):
+        yield "visits", read_visits
 
 
 def _trouble(store_id: str, error: Exception) -> WinbackError:

@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     _sequences()
+    _capture()
 
 
 def _sequences() -> None:
@@ -25,3 +26,22 @@ def _sequences() -> None:
         batch_op.add_column(sa.Column("sequence", sa.String(), nullable=False, server_default=""))
     with op.batch_alter_table("checkouts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("carry_sequence", sa.String(), nullable=False, server_default=""))
+
+
+def _capture() -> None:
+    op.create_table(
+        "visits",
+        sa.Column("client", sa.String(), nullable=False),
+        sa.Column("store", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("started", sa.Integer(), nullable=False),
+        sa.Column("contactable", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("client", "store", "source", "day"),
+    )
+    with op.batch_alter_table("checkouts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("source", sa.String(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("by_link", sa.Boolean(), server_default=sa.false(), nullable=False))
+    with op.batch_alter_table("stores", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("notes", sa.String(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("visits_read_at", sa.DateTime(timezone=True), nullable=True))
