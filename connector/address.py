@@ -34,6 +34,12 @@ def contact(text: str) -> Contact | None:
     return Contact(f"{valid.local_part}@{domain}", f"{valid.local_part.casefold()}@{domain}")
 
 
+def identity(address: str) -> str:
+    """What two addresses are compared by; "" for none."""
+    found = contact(address)
+    return found.identity if found else ""
+
+
 def keyed_hash(key: bytes, client: str, identity: str) -> str:
     """The shopper's name in the tables: outlives the address, and tells nothing without the database's own key."""
     return hmac.new(key, f"{client}\x1f{identity}".encode(), hashlib.sha256).hexdigest()[:32]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -56,6 +57,7 @@ class Database:
         self._lock_file: IO[str] | None = None
         self._lock_connection: Connection | None = None
         self.hash_key = b""
+        self.made_at: datetime | None = None
 
     def open(self) -> Database:
         """Creates or upgrades the tables. Raises ConfigError where the database cannot be used."""
@@ -70,6 +72,14 @@ class Database:
         except SQLAlchemyError as error:
             raise ConfigError(f"the database {self.name} cannot be used: {words_of(error)}") from None
         return self
+
+    def note_made(self, now: datetime) -> None:
+        """Remembers when this database was first worked on: what is older may have been done with one that was lost."""
+        settings = table(tables.Setting)
+        with self.write() as connection:
+            self.insert_new(connection, tables.Setting, [{"name": "made_at", "value": now.isoformat()}])
+            value = connection.execute(select(settings.c.value).where(settings.c.name == "made_at")).scalar_one()
+        self.made_at = datetime.fromisoformat(str(value))
 
     @property
     def name(self) -> str:

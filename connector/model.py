@@ -212,7 +212,7 @@ class Enrolment:
     client: str
     store: str
     at: datetime  # when this attempt is made (UTC)
-    lead_at: datetime  # when the lead was made (UTC)
+    lead_at: datetime  # no effect of this lead is older (UTC)
     fields: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     campaign: Any = None  # the adapter's own campaign option, or None

@@ -297,15 +297,19 @@ def expired_before(policy: Policy, now: datetime) -> datetime:
     return now - policy.keep_for
 
 
-def in_holdout(client: str, shopper: str, share: float) -> bool:
-    """R12: by a hash keyed with the client's id, so that restarts and other machines agree."""
+def in_holdout(client: str, identity: str, share: float) -> bool:
+    """R12: by a hash of the address, keyed with the client's id, so that restarts and other machines agree."""
     if share <= 0:
         return False
-    digest = hmac.new(f"winback-holdout:{client}".encode(), shopper.encode(), hashlib.sha256).digest()
+    digest = hmac.new(f"winback-holdout:{client}".encode(), identity.encode(), hashlib.sha256).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
 def delivery_key(client: str, shopper: str, store: str, checkout_id: str, generation: int, step: int, crm: str) -> str:
-    """The idempotency key of a step: the same after a lost volume, because no database id is in it."""
+    """The idempotency key of a step. No database id is in it.
+
+    With the database's hash for `shopper` it is the row's own; a CRM is given the one with the address, which is the
+    same after a lost volume, and is stored nowhere here: without that address nobody can tell whose it is.
+    """
     parts = "\x1f".join((client, shopper, store, checkout_id, str(generation), str(step), crm))
     return hashlib.sha256(parts.encode()).hexdigest()[:40]

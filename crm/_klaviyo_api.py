@@ -42,11 +42,11 @@ SUPPRESSED = {
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A profile as Klaviyo has it. `key` is that of the last enrolment that put it on a list."""
+    """A profile as Klaviyo has it. `keys` are those of the last enrolments that put it on a list, the newest last."""
 
     id: str
     marketing: Mapping[str, Any]
-    key: str = ""
+    keys: tuple[str, ...] = ()
 
     def refusal(self, list_id: str | None = None) -> str:
         """Why no flow mails this profile, or "". What Klaviyo does not say counts as a refusal."""
@@ -102,21 +102,21 @@ class Api:
                 return False
             query["page[cursor]"] = cursor[1]
 
-    def contacts(self, emails: Iterable[str], *, with_key: bool = False) -> dict[str, Contact]:
+    def contacts(self, emails: Iterable[str], *, with_keys: bool = False) -> dict[str, Contact]:
         """The profiles that exist, by address in lower case; 100 addresses at most."""
         values = json.dumps(sorted(set(emails)), separators=(",", ":"), ensure_ascii=False)
         query = {
             "filter": f"any(email,{values})",
             "additional-fields[profile]": "subscriptions",
-            "fields[profile]": ",".join(("email", *MARKETING, *(("properties",) if with_key else ()))),
+            "fields[profile]": ",".join(("email", *MARKETING, *(("properties",) if with_keys else ()))),
             "page[size]": str(PAGE),
         }
         found = {}
         for each in self.door.request("GET", "/api/profiles", query=query).json()["data"]:
             attributes = each["attributes"]
             marketing = ((attributes.get("subscriptions") or {}).get("email") or {}).get("marketing") or {}
-            key = str((attributes.get("properties") or {}).get(KEY, ""))
-            found[str(attributes.get("email") or "").lower()] = Contact(each["id"], marketing, key)
+            keys = tuple(str((attributes.get("properties") or {}).get(KEY, "")).split(","))
+            found[str(attributes.get("email") or "").lower()] = Contact(each["id"], marketing, keys)
         return found
 
     def contact(self, email: str) -> Contact | None:

@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 DEFAULT_METRIC = "Started Checkout"
 TAKING_IN = timedelta(minutes=10)  # how long a new profile may be on its way through Klaviyo's queue
+NEW, KEPT = "+new", 6  # marks a profile that its enrolment made; keys that a profile remembers
 REMEMBERED = 10_000  # addresses; more than come in that time
 REFUSALS = 3  # of bulk requests, before the rest of a batch goes one by one
 
@@ -95,12 +96,23 @@ class Job:
     @property
     def is_new(self) -> bool:
         """Whether there was no profile before this enrolment, of which this may be a later attempt."""
-        return self.contact is None or self.contact.key == f"{self.enrolment.key} new"
+        return self.contact is None or f"{self.enrolment.key}{NEW}" in self.contact.keys
 
     @property
     def mark(self) -> str:
-        """What the profile's `winback_key` holds from this enrolment on."""
-        return f"{self.enrolment.key} new" if self.is_new else self.enrolment.key
+        """This enrolment's key, as the profile's `winback_key` holds it from now on."""
+        return f"{self.enrolment.key}{NEW}" if self.is_new else self.enrolment.key
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether an earlier attempt of this very enrolment has begun to put the profile on the list."""
+        return self.contact is not None and self.mark in self.contact.keys
+
+    @property
+    def marks(self) -> str:
+        """`winback_key`: a few, for a sequence whose steps join the same list, asked again after a lost database."""
+        before = self.contact.keys if self.contact else ()
+        return ",".join((*[key for key in before if key != self.mark][1 - KEPT :], self.mark))
 
 
 @crm
@@ -189,9 +201,9 @@ class Klaviyo:
             self._ask_for(part)
 
     def _ask_for(self, jobs: Sequence[Job]) -> None:
-        with_key = any(job.list_id and job.enrolment.repeated for job in jobs)
+        with_keys = any(job.list_id for job in jobs)
         try:
-            contacts = self._api.contacts((job.enrolment.email for job in jobs), with_key=with_key)
+            contacts = self._api.contacts((job.enrolment.email for job in jobs), with_keys=with_keys)
         except RejectedError as error:  # by one of the addresses: halve until it is alone
             middle = len(jobs) // 2
             if not middle:
@@ -208,7 +220,7 @@ class Klaviyo:
     def _prepare_for_list(self, jobs: Sequence[Job]) -> None:
         """Takes known profiles off the list that they are to join anew, and writes each one: joining needs an id."""
         for list_id, part in _by_list(jobs):
-            leaving = [job for job in part if job.contact and job.contact.key != job.mark]
+            leaving = [job for job in part if job.contact and not job.has_joined]
             try:
                 if leaving:
                     self._api.leave(list_id, [job.contact_id for job in leaving])
@@ -217,7 +229,7 @@ class Klaviyo:
         for job in jobs:
             if job.list_id and job.answer is None:
                 try:
-                    key = {payloads.KEY: job.mark}
+                    key = {payloads.KEY: job.marks}
                     job.contact_id = self._api.write(payloads.profile(job.enrolment, key))
                 except WinbackError as error:
                     job.answer = error

@@ -90,7 +90,7 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
             close(ctx, connection, client, row, decision, purchases, now)
             continue
         if decision.lead:
-            _make_lead(client, row, batch, windows, now, offset)
+            _make_lead(client, row, decision, batch, windows, now, offset)
         elif decision.state is State.RENEWED_TOO_SOON and row.shopper in batch.leads:
             _show_newer(batch.leads[row.shopper], row)
         elif decision.state is State.RENEWED_TOO_SOON:
@@ -114,7 +114,13 @@ def _decide(
 
 
 def _make_lead(
-    client: Client, row: Row[Any], batch: _Batch, windows: dict[str, int], now: datetime, offset: timedelta
+    client: Client,
+    row: Row[Any],
+    decision: Decision,
+    batch: _Batch,
+    windows: dict[str, int],
+    now: datetime,
+    offset: timedelta,
 ) -> None:
     generation = windows.get(row.shopper, 0) + 1
     created = now + offset
@@ -125,7 +131,7 @@ def _make_lead(
         "opened_at": created,
         "generation": generation,
     }
-    holdout = rules.in_holdout(client.id, row.shopper, float(client.config.leads.holdout))
+    holdout = decision.state is State.HOLDOUT
     lead = {
         "client": client.id,
         "shopper": row.shopper,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from connector import rules, tables
-from connector.address import contact
+from connector.address import contact, identity
 from connector.config.countries import policy_for
 from connector.db import table
 from connector.engine import sequences
@@ -89,7 +89,7 @@ def gather(
             words=heard[row.store],
             lifted=row.lifted,
             surge=clocks[row.store].surge if row.store in clocks else False,
-            holdout=rules.in_holdout(client.id, row.shopper, float(client.config.leads.holdout)),
+            holdout=rules.in_holdout(client.id, identity(row.email or ""), float(client.config.leads.holdout)),
             delivered_first_at=row.delivered_first_at,
             delivered_last_at=row.delivered_last_at,
         )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from connector import fields as templates
 from connector import rules, tables
+from connector.address import identity
 from connector.config import Step
 from connector.config.checks import overlay
 from connector.db import table
@@ -217,28 +218,36 @@ def _lead_job(
         abandoned_at=rules.abandoned_at(lead.activity_at, client.policy),
         wanted=plan.names,
     )
+    asked_anew = _older_than_database(ctx, facts.started_at)
     opted_in = facts.consent is ConsentState.OPTED_IN
     enrolment = Enrolment(
-        key=row.key,
+        key=rules.delivery_key(
+            client.id, identity(lead.email), lead.store, lead.checkout_id, row.generation, row.step, crm.id
+        ),
         email=lead.email,
         checkout=checkout,
         client=client.id,
         store=lead.store,
         at=now,
-        lead_at=lead.created_at,
+        lead_at=facts.started_at if asked_anew else lead.created_at,
         fields=templates.render(plan.fields, {**values, "email": lead.email}),
         tags=plan.tags,
         campaign=plan.campaign,
         step=row.step,
         generation=row.generation,
         may_subscribe=opted_in or crm.subscribe == "eligible",
-        repeated=row.attempts > 0,
+        repeated=row.attempts > 0 or asked_anew,
         short_url=link,
     )
     if row.kind == "refresh":  # puts nothing on
         return Job(row, enrolment, plan.step)
     applied = Applied.read(row.applied).also(plan.tags, plan.campaign)
     return Job(row, enrolment, plan.step, applied.write())
+
+
+def _older_than_database(ctx: Context, started_at: datetime) -> bool:
+    """Whether a database that was lost may have delivered it already: then the CRM is asked before anything is done."""
+    return ctx.db.made_at is not None and started_at < ctx.db.made_at
 
 
 def _presentable(checkout: Checkout) -> Checkout:

@@ -19,6 +19,7 @@ def apply_configuration(ctx: Context) -> None:
     """Called at start and after every good change of the configuration: what was paused is tried again at once."""
     ensure_accounts(ctx)
     sequences.settle_in(ctx)
+    ctx.db.note_made(ctx.clock())
     with ctx.db.write() as connection:
         _mark(connection, STORES, _stores(ctx), {"next_poll_at": None, "paused": False})
         _mark(connection, CRMS, _crms(ctx), {"retry_at": None, "paused": False})
