@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, inspect, select, text
+from sqlalchemy import Connection, Engine, Integer, Table, create_engine, delete, event, func, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -73,10 +73,12 @@ class Database:
             raise ConfigError(f"the database {self.name} cannot be used: {words_of(error)}") from None
         return self
 
-    def note_made(self, now: datetime) -> None:
+    def note_made(self, now: datetime, *, anew: bool = False) -> None:
         """Remembers when this database was first worked on: what is older may have been done with one that was lost."""
         settings = table(tables.Setting)
         with self.write() as connection:
+            if anew:
+                connection.execute(delete(settings).where(settings.c.name == "made_at"))
             self.insert_new(connection, tables.Setting, [{"name": "made_at", "value": now.isoformat()}])
             value = connection.execute(select(settings.c.value).where(settings.c.name == "made_at")).scalar_one()
         self.made_at = datetime.fromisoformat(str(value))
@@ -254,35 +256,53 @@ def _insert(is_sqlite: bool, target: Table) -> Any:
     return insert(target)
 
 
-def copy_into(source_url: str, target_url: str) -> None:
-    """Copies every table into a fresh SQLite database, without changing the source: what a dry run works on."""
+def copy_into(source_url: str, target_url: str) -> bool:
+    """Copies every table into a fresh SQLite database, without changing the source. Returns whether there was one."""
     url = _parse(source_url)
     target = Database(target_url).open()
     try:
-        if url.get_backend_name() != "sqlite" or Path(str(url.database)).exists():
-            _copy(Database(source_url), target)
+        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+            return False
+        source = Database(source_url)
+        try:
+            return replace_content(source, target)
+        finally:
+            source.close()
     finally:
+        target.compact()
         target.close()
 
 
-def _copy(source: Database, target: Database) -> None:
+def replace_content(source: Database, target: Database) -> bool:
+    """Puts every row of one database in the place of the other's, in one transaction; False where there is none."""
     try:
         with source.read() as reading, target.write() as writing:
             version = _version(reading)
             if version is None:  # empty: nothing was ever stored
-                return
+                return False
             if version != HEAD:
                 raise ConfigError(
                     f"the database {source.name} is of another version; start the daemon once to upgrade it"
                 )
-            for each in SQLModel.metadata.sorted_tables:
+            for each in reversed(SQLModel.metadata.sorted_tables):
                 writing.execute(each.delete())
+            for each in SQLModel.metadata.sorted_tables:
                 for rows in reading.execute(select(each)).partitions(1000):
                     writing.execute(each.insert(), [dict(row._mapping) for row in rows])
+            _count_on(writing, target)
+            return True
     except SQLAlchemyError as error:
         raise ConfigError(f"the database {source.name} cannot be used: {words_of(error)}") from None
-    finally:
-        source.close()
+
+
+def _count_on(connection: Connection, target: Database) -> None:
+    """PostgreSQL counts ids on from where it was, whatever ids were written."""
+    if target.is_sqlite:
+        return
+    for each in SQLModel.metadata.sorted_tables:
+        if "id" in each.c and each.c.id.autoincrement and isinstance(each.c.id.type, Integer):
+            newest = select(func.coalesce(func.max(each.c.id), 0) + 1).scalar_subquery()
+            connection.execute(select(func.setval(func.pg_get_serial_sequence(each.name, "id"), newest, False)))
 
 
 def _parse(url: str) -> URL:

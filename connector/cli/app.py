@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -214,6 +215,48 @@ def adapters(json: Json = False) -> None:
     from connector.cli.adapters import list_adapters
 
     list_adapters(as_json=json)
+
+
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+@app.command()
+def backup(
+    config: Config,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: winback-TIME.db in this folder.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Copy the database into one file.
+
+    Also while the daemon runs.
+
+    \b
+    winback backup -c acme.yaml -o winback-backup.db
+    """
+    from connector.cli.backing import write_backup
+
+    write_backup(config, output, overwrite=force)
+
+
+@app.command()
+def restore(
+    config: Config,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `winback backup` wrote.")],
+    force: Force = False,
+) -> None:
+    """Put a backup in the place of the database. Stop the daemon first.
+
+    Who was erased or suppressed since stays so, and the CRMs are asked before anything is done once more. It also
+    moves an installation from SQLite to PostgreSQL, or back.
+
+    \b
+    winback restore -c acme.yaml winback-backup.db
+    """
+    from connector.cli.backing import read_backup
+
+    read_backup(config, file, overwrite=force)
 
 
 @app.command()

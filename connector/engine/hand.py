@@ -104,15 +104,7 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
     now = ctx.clock()
     with ctx.db.write() as connection:
         _let_go(ctx, connection, client, shopper, "deleted", now)
-        for rows in (CHECKOUTS, EVENTS, WINDOWS):
-            connection.execute(delete(rows).where(rows.c.client == client.id, rows.c.shopper == shopper))
-        ended = (DELIVERIES.c.client == client.id, DELIVERIES.c.shopper == shopper)
-        connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
-        connection.execute(
-            update(RECOVERIES)
-            .where(RECOVERIES.c.client == client.id, RECOVERIES.c.shopper == shopper)
-            .values(shopper="")
-        )
+        erase_rows(connection, client.id, shopper)
         row = {"client": client.id, "value": shopper, "why": "erased", "at": now}
         ctx.db.upsert(connection, tables.Suppression, [row])
         if crms:
@@ -121,6 +113,17 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
     ctx.db.compact()
     where = "here and, at the next delivery, in the CRMs" if crms else "here"
     return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again"
+
+
+def erase_rows(connection: Connection, client: str, shopper: str) -> None:
+    """Deletes what is stored of a shopper, but for what a CRM is still to be told."""
+    for rows in (CHECKOUTS, EVENTS, WINDOWS, LEADS):
+        connection.execute(delete(rows).where(rows.c.client == client, rows.c.shopper == shopper))
+    ended = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper)
+    connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
+    connection.execute(
+        update(RECOVERIES).where(RECOVERIES.c.client == client, RECOVERIES.c.shopper == shopper).values(shopper="")
+    )
 
 
 def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:

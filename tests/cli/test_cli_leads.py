@@ -286,3 +286,15 @@ def test_several_clients_in_a_folder(busy: Owner) -> None:
         "several clients know this address; add --client with one of: acme, beta"
     )
     assert busy.winback("explain", ANN, "--client", "beta", path=".").out.startswith(f"{ANN} in beta: suppressed")
+
+
+def test_a_backup_and_back(busy: Owner) -> None:
+    file = busy.folder / "winback-backup.db"
+    said = busy.winback("backup", "-o", str(file))
+    assert said.code == 0
+    assert "Keep it as secret as the database" in said.out
+    before = busy.winback("leads", "list", "--json").json
+    assert "add --force" in busy.winback("restore", str(file)).refused()
+    assert busy.winback("restore", str(file), "--force").code == 0
+    assert busy.winback("leads", "list", "--json").json == before
+    assert "is no backup of Winback" in busy.winback("restore", str(busy.folder / "acme.yaml"), "--force").refused()

@@ -1,0 +1,110 @@
+"""A copy of the whole database in one SQLite file, made while the daemon runs, and the way back.
+
+The file is the same for SQLite and PostgreSQL, so it also moves an installation from the one to the other. What was
+erased or suppressed after the copy was made stays so: a restore must not bring a shopper back who asked to be
+forgotten. What was delivered after the copy is asked for in the CRM before it is delivered once more
+(`Database.made_at`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, func, inspect, select
+
+from connector import tables
+from connector.db import Database, copy_into, replace_content, table
+from connector.engine.hand import erase_rows
+from connector.errors import ConfigError
+
+CHECKOUTS = table(tables.Checkout)
+SUPPRESSIONS = table(tables.Suppression)
+
+
+def backup(database_url: str, file: Path, *, overwrite: bool = False) -> int:
+    """Writes the database to `file`, which is the owner's own to read; returns its size in bytes.
+
+    It is complete or not there at all. Raises ConfigError.
+    """
+    if file.exists() and not overwrite:
+        raise ConfigError(f"{file} is there already; name another file with -o, or add --force to replace it")
+    try:
+        with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".winback-backup-") as folder:
+            copy = Path(folder) / "copy.db"
+            if not copy_into(database_url, f"sqlite:///{copy}"):
+                raise ConfigError("there is no database yet, so there is nothing to copy; `winback run` makes it")
+            size = copy.stat().st_size
+            os.replace(copy, file)
+            return size
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror or error}") from None
+
+
+def restore(database_url: str, file: Path, now: datetime, *, overwrite: bool = False) -> int:
+    """Puts a backup in the place of everything in the database; returns how many checkouts it holds.
+
+    Raises ConfigError where the file is no backup, a daemon is at work, or the database is in use without `overwrite`.
+    """
+    if not file.is_file():
+        raise ConfigError(f"there is no file {file}")
+    with tempfile.TemporaryDirectory(prefix="winback-restore-") as folder:
+        source = _open_copy(file, Path(folder) / "copy.db")
+        target = Database(database_url)
+        try:
+            target.open()
+            target.lock()
+            return _put_back(source, target, now, overwrite=overwrite)
+        finally:
+            source.close()
+            target.close()
+
+
+def _open_copy(file: Path, copy: Path) -> Database:
+    """The backup, brought up to date if it is of an older version, without changing the file."""
+    shutil.copyfile(file, copy)
+    found = Database(f"sqlite:///{copy}")
+    try:
+        with found.read() as connection:
+            is_ours = inspect(connection).has_table("alembic_version") and inspect(connection).has_table("leads")
+    except Exception:
+        is_ours = False
+    if not is_ours:
+        found.close()
+        raise ConfigError(f"{file} is no backup of Winback")
+    return found.open()
+
+
+def _put_back(source: Database, target: Database, now: datetime, *, overwrite: bool) -> int:
+    with target.read() as connection:
+        present = connection.execute(select(func.count()).select_from(CHECKOUTS)).scalar_one()
+        later = connection.execute(select(SUPPRESSIONS)).all()
+    if present and not overwrite:
+        raise ConfigError(
+            f"the database {target.name} holds {present} checkouts; add --force to put the backup in their place"
+        )
+    same_key = source.hash_key == target.hash_key
+    if later and not same_key:
+        raise ConfigError(
+            f"{len(later)} shoppers were suppressed or erased in {target.name} since it was begun anew, and the backup "
+            "cannot know them. Write their addresses down, restore over an empty database, and do it again"
+        )
+    replace_content(source, target)
+    _keep_suppressions(target, later)
+    target.note_made(now, anew=True)
+    target.compact()
+    with target.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(CHECKOUTS)).scalar_one())
+
+
+def _keep_suppressions(target: Database, later: Sequence[Row[Any]]) -> None:
+    with target.write() as connection:
+        for row in later:
+            if row.why == "erased":
+                erase_rows(connection, row.client, row.value)
+        target.upsert(connection, tables.Suppression, [dict(row._mapping) for row in later])
