@@ -1,0 +1,397 @@
+<?php
+/**
+ * When a checkout is stored: as soon as its shopper's e-mail address is known, and whenever something changes after that.
+ *
+ * Hooks only note what happened in this request; it is written once, at its end.
+ *
+ * @package Winback_For_WooCommerce
+ */
+
+namespace Winback_For_WooCommerce;
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * What happened in this request.
+ */
+final class Seen {
+	/**
+	 * What the shopper typed, if anything: email, first_name, last_name, phone, country.
+	 *
+	 * @var array|null
+	 */
+	public static $typed = null;
+
+	/**
+	 * Whether the cart or the checkout was touched, so that a stored checkout has to be compared.
+	 *
+	 * @var bool
+	 */
+	public static $touched = false;
+
+	/**
+	 * Whether a recovery link is filling the cart: that is not the shopper's doing.
+	 *
+	 * @var bool
+	 */
+	public static $filling = false;
+}
+
+on( 'woocommerce_store_api_cart_update_customer_from_request', __NAMESPACE__ . '\typed_in_block' );
+on( 'woocommerce_checkout_update_order_review', __NAMESPACE__ . '\typed_in_classic' );
+on( 'wc_ajax_winback', __NAMESPACE__ . '\sent_by_classic' );
+on( 'wp_enqueue_scripts', __NAMESPACE__ . '\load_classic_script' );
+on( 'template_redirect', __NAMESPACE__ . '\visit', 20 );
+foreach ( array( 'woocommerce_after_calculate_totals', 'woocommerce_cart_item_removed', 'woocommerce_cart_emptied' ) as $changing ) {
+	on( $changing, static fn() => Seen::$touched = true );
+}
+on( 'woocommerce_guest_session_to_user_id', __NAMESPACE__ . '\logged_in' );
+on( 'shutdown', __NAMESPACE__ . '\write', 5 ); // WooCommerce stores its session at 20.
+
+/**
+ * The block checkout hands the address over a second after typing stops.
+ *
+ * @param \WC_Customer     $customer The customer of this session.
+ * @param \WP_REST_Request $request  What the browser sent.
+ */
+function typed_in_block( $customer, $request ): void {
+	$billing     = $request['billing_address'];
+	$typed       = is_array( $billing ) && is_string( $billing['email'] ?? null ) ? $billing['email'] : '';
+	Seen::$typed = array( 'email' => address( $typed, $customer->get_billing_email() ) );
+}
+
+/**
+ * The classic checkout refreshes its totals when the page loads and when the postal address changes.
+ *
+ * @param string $posted The form, URL-encoded.
+ */
+function typed_in_classic( $posted ): void {
+	parse_str( (string) $posted, $form );
+	Seen::$typed = typed( $form, 'billing_' );
+	remember_consents( array_intersect_key( $form, array_flip( consent_fields() ) ) );
+}
+
+/**
+ * Our own small script on the classic checkout sends what WooCommerce does not: the address while it is typed.
+ */
+function sent_by_classic(): void {
+	if ( ! check_ajax_referer( 'woocommerce-winback', 'nonce', false ) ) {
+		wp_send_json( array( 'stored' => false ), 403 );
+	}
+	$form        = wp_unslash( $_POST );
+	Seen::$typed = typed( $form );
+	remember_consents( is_array( $form['consent'] ?? null ) ? $form['consent'] : array() );
+	if ( '' !== Seen::$typed['email'] && ! is_user_logged_in() ) {
+		// So that the form still knows it when this shopper comes back in the same browser.
+		WC()->customer->set_billing_email( Seen::$typed['email'] );
+		WC()->customer->save();
+	}
+	write();
+	wp_send_json( array( 'stored' => '' !== Seen::$typed['email'] ) );
+}
+
+/**
+ * The fields of a form that say who is typing.
+ *
+ * @param array  $form   Field => value.
+ * @param string $prefix What the fields' names begin with.
+ */
+function typed( array $form, string $prefix = '' ): array {
+	$email = $form[ $prefix . 'email' ] ?? '';
+	$found = array( 'email' => is_string( $email ) ? address( $email ) : '' );
+	foreach ( array( 'first_name', 'last_name', 'phone', 'country' ) as $field ) {
+		$found[ $field ] = plain( $form[ $prefix . $field ] ?? '', 100 );
+	}
+	return $found;
+}
+
+/**
+ * An e-mail address as it was typed, or '' if it is none.
+ *
+ * WordPress strips the letters it does not know, which can leave the address of somebody else (ünï@… becomes n@…). So
+ * an address that came out changed is nobody's.
+ *
+ * @param string      $typed   What the shopper typed.
+ * @param string|null $cleaned What WooCommerce made of it.
+ */
+function address( string $typed, ?string $cleaned = null ): string {
+	$typed = trim( $typed );
+	if ( strlen( $typed ) > 254 || ! is_email( $typed ) || sanitize_email( $typed ) !== $typed ) {
+		return '';
+	}
+	return null === $cleaned || 0 === strcasecmp( $typed, $cleaned ) ? $typed : '';
+}
+
+/**
+ * The script of the classic checkout. On a block checkout it finds no form and does nothing.
+ */
+function load_classic_script(): void {
+	if ( ! is_checkout() || is_order_page() ) {
+		return;
+	}
+	wp_enqueue_script( 'winback-classic-checkout', plugins_url( 'classic-checkout.js', __DIR__ ), array(), VERSION, true );
+	$settings = array(
+		'url'     => \WC_AJAX::get_endpoint( 'winback' ),
+		'nonce'   => wp_create_nonce( 'woocommerce-winback' ),
+		'consent' => consent_fields(),
+	);
+	wp_add_inline_script( 'winback-classic-checkout', 'window.winbackCheckout = ' . wp_json_encode( $settings ) . ';', 'before' );
+}
+
+/**
+ * A checkout page is shown: it is counted, and whoever is known already is captured without typing.
+ */
+function visit(): void {
+	if ( ! is_checkout() || is_order_page() || ! WC()->cart || WC()->cart->is_empty() || ! empty( $_SERVER['HTTP_SEC_PURPOSE'] ) ) {
+		return;
+	}
+	Seen::$touched = true;
+	if ( memory( 'parent' ) ) {
+		return; // Came by a recovery link: that checkout was counted when it began, and a mail scanner gets this far too.
+	}
+	count_start();
+	$email = WC()->customer->get_billing_email();
+	if ( ! $email && is_user_logged_in() ) {
+		$email = wp_get_current_user()->user_email;
+	}
+	Seen::$typed = array( 'email' => address( (string) $email ) );
+}
+
+/**
+ * Whether this page belongs to an order that was placed already.
+ */
+function is_order_page(): bool {
+	return is_wc_endpoint_url( 'order-received' ) || is_wc_endpoint_url( 'order-pay' );
+}
+
+/**
+ * Counts a checkout once, on the day it begins.
+ *
+ * @return string That day.
+ */
+function count_start(): string {
+	$day = memory( 'day' );
+	if ( ! $day ) {
+		$day = gmdate( 'Y-m-d' );
+		remember( 'day', $day );
+		count_day( $day, 1, 0 );
+	}
+	return $day;
+}
+
+/**
+ * A guest logged in: WooCommerce moves the cart from the guest's session to the account's.
+ *
+ * @param string $guest The guest's session.
+ * @param string $user  The account's.
+ */
+function logged_in( $guest, $user ): void {
+	$row = find( 'cart_key', session_key( (string) $guest ) );
+	if ( ! $row ) {
+		return;
+	}
+	$old = find( 'cart_key', session_key( (string) $user ) );
+	if ( $old ) {
+		// What was in the account's older cart has been merged into this one. A key belongs to one row only.
+		let_go( $old, true );
+	}
+	change(
+		(int) $row['id'],
+		array(
+			'cart_key'    => session_key( (string) $user ),
+			'customer_id' => (int) $user,
+		),
+		true
+	);
+}
+
+/**
+ * Takes the session away from a row, so that the next checkout in it is a new one.
+ *
+ * @param array $row     The row.
+ * @param bool  $emptied Whether its cart is gone, too.
+ */
+function let_go( array $row, bool $emptied ): void {
+	$fields = array( 'cart_key' => null );
+	if ( $emptied && 'open' === $row['status'] ) {
+		$fields['status'] = 'emptied';
+	}
+	change( (int) $row['id'], $fields, $emptied );
+}
+
+/**
+ * Stores what happened in this request.
+ */
+function write(): void {
+	$key = session_key();
+	if ( '' === $key || ! WC()->cart || Seen::$filling || ! ( Seen::$touched || Seen::$typed ) ) {
+		return;
+	}
+	$row = find( 'cart_key', $key );
+	if ( WC()->cart->is_empty() ) {
+		cart_is_empty( $row );
+	} elseif ( $row || '' !== ( Seen::$typed['email'] ?? '' ) ) {
+		record( $row, $key, Seen::$typed ?? array() );
+	}
+	Seen::$touched = false;
+	Seen::$typed   = null;
+}
+
+/**
+ * The shopper took everything out, or an order did.
+ *
+ * @param array|null $row The session's row.
+ */
+function cart_is_empty( ?array $row ): void {
+	if ( ! $row ) {
+		if ( memory( 'ordered' ) || memory( 'parent' ) ) {
+			forget_session();
+		}
+		return;
+	}
+	if ( 'open' === $row['status'] && ! $row['parent_id'] ) {
+		change( (int) $row['id'], array( 'status' => 'emptied' ), true ); // Refilled, it goes on as the same checkout.
+	} elseif ( 'emptied' !== $row['status'] ) {
+		let_go( $row, true );
+		forget_session();
+	}
+}
+
+/**
+ * Stores this session's checkout.
+ *
+ * @param array|null $row   Its row, if it has one already.
+ * @param string     $key   The session's key.
+ * @param array      $typed See Seen::$typed.
+ * @return array|null The row as it is now.
+ */
+function record( ?array $row, string $key, array $typed ): ?array {
+	if ( ! $row && just_bought() ) {
+		return null;
+	}
+	$cart  = read_cart();
+	$email = ( $typed['email'] ?? '' ) ? $typed['email'] : ( $row['email'] ?? '' );
+	$now   = array(
+		'status'      => 'open',
+		'stage'       => stage( $row ),
+		'email'       => $email,
+		'customer_id' => get_current_user_id(),
+		'contact'     => (string) wp_json_encode( contact( $typed ) ),
+		'cart'        => (string) wp_json_encode( $cart ),
+	) + consent();
+	if ( ! $row ) {
+		return record_first( $key, $now );
+	}
+	$same_cart = contents( $cart ) === contents( json_decode( $row['cart'], true ) );
+	if ( 'ordered' === $row['status'] && $same_cart && $email === $row['email'] ) {
+		$now['status'] = 'ordered'; // Still waiting for the payment of just this.
+	}
+	$changed = array_diff_assoc( $now, $row );
+	// A look at the checkout page is activity, too, but not worth more than one write a minute.
+	if ( $changed || ( is_checkout() && strtotime( $row['activity_at'] . ' UTC' ) < time() - MINUTE_IN_SECONDS ) ) {
+		change( (int) $row['id'], $changed, true );
+	}
+	return array_merge( $row, $changed );
+}
+
+/**
+ * Stores a checkout for the first time.
+ *
+ * @param string $key The session's key.
+ * @param array  $now Column => value.
+ */
+function record_first( string $key, array $now ): ?array {
+	$parent = (int) memory( 'parent' );
+	$new    = insert(
+		$now + array(
+			'token'     => bin2hex( random_bytes( 16 ) ),
+			'cart_key'  => $key,
+			'parent_id' => $parent,
+		)
+	);
+	if ( $new && ! $parent ) {
+		count_day( count_start(), 0, 1 );
+	}
+	return find( 'cart_key', $key );
+}
+
+/**
+ * Whether this session's order is paid and only its cart has not been emptied yet.
+ */
+function just_bought(): bool {
+	$id    = WC()->session->get( 'store_api_draft_order' );
+	$order = wc_get_order( $id ? $id : WC()->session->get( 'order_awaiting_payment' ) );
+	$row   = $order ? find( 'token', (string) $order->get_meta( '_wc_winback_checkout' ) ) : null;
+	return $row && 'completed' === $row['status'];
+}
+
+/**
+ * How far the shopper got.
+ *
+ * @param array|null $row The row so far.
+ */
+function stage( ?array $row ): string {
+	if ( $row && in_array( $row['stage'], array( 'payment', 'payment_failed' ), true ) ) {
+		return $row['stage'];
+	}
+	return WC()->customer->get_billing_address_1() || WC()->customer->get_shipping_address_1() ? 'address' : 'contact';
+}
+
+/**
+ * Who the shopper is, as far as known.
+ *
+ * @param array $typed See Seen::$typed.
+ */
+function contact( array $typed ): array {
+	$customer = WC()->customer;
+	$known    = array(
+		'first_name' => $customer->get_billing_first_name() ? $customer->get_billing_first_name() : $customer->get_shipping_first_name(),
+		'last_name'  => $customer->get_billing_last_name() ? $customer->get_billing_last_name() : $customer->get_shipping_last_name(),
+		'phone'      => $customer->get_billing_phone(),
+		'country'    => $customer->get_shipping_country() ? $customer->get_shipping_country() : $customer->get_billing_country(),
+	);
+	$typed    = array_intersect_key( array_filter( $typed ), $known );
+	$contact  = array_map( static fn( $text ) => plain( $text, 100 ), array_merge( $known, $typed ) );
+	return $contact + array( 'locale' => get_locale() );
+}
+
+/**
+ * What a session is called in the table. The hash keeps whoever reads the table out of the session itself.
+ *
+ * @param string|null $session WooCommerce's name of the session; null is this request's.
+ */
+function session_key( ?string $session = null ): string {
+	$session = $session ?? ( WC()->session ? (string) WC()->session->get_customer_id() : '' );
+	return '' === $session ? '' : hash_hmac( 'sha256', $session, wp_salt() );
+}
+
+/**
+ * What we keep in the shopper's own session: the day it was counted, the parent row, the consent.
+ *
+ * @param string $name Which of them.
+ * @return mixed
+ */
+function memory( string $name ) {
+	$kept = WC()->session ? WC()->session->get( 'wc_winback' ) : array();
+	return is_array( $kept ) ? ( $kept[ $name ] ?? null ) : null;
+}
+
+/**
+ * Keeps something in the shopper's session.
+ *
+ * @param string $name  What.
+ * @param mixed  $value Its value.
+ */
+function remember( string $name, $value ): void {
+	$kept          = WC()->session->get( 'wc_winback' );
+	$kept          = is_array( $kept ) ? $kept : array();
+	$kept[ $name ] = $value;
+	WC()->session->set( 'wc_winback', $kept );
+}
+
+/**
+ * The next checkout in this session is a new one.
+ */
+function forget_session(): void {
+	WC()->session->set( 'wc_winback', null );
+}
