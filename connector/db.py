@@ -58,6 +58,7 @@ class Database:
         self._lock_connection: Connection | None = None
         self.hash_key = b""
         self.made_at: datetime | None = None
+        self._first_names: dict[str, str] = {}
 
     def open(self) -> Database:
         """Creates or upgrades the tables. Raises ConfigError where the database cannot be used."""
@@ -69,6 +70,7 @@ class Database:
             elif version != HEAD:
                 self._upgrade()
             self.hash_key = self._hash_key()
+            self._first_names = self._read_first_names()
         except SQLAlchemyError as error:
             raise ConfigError(f"the database {self.name} cannot be used: {words_of(error)}") from None
         return self
@@ -82,6 +84,24 @@ class Database:
             self.insert_new(connection, tables.Setting, [{"name": "made_at", "value": now.isoformat()}])
             value = connection.execute(select(settings.c.value).where(settings.c.name == "made_at")).scalar_one()
         self.made_at = datetime.fromisoformat(str(value))
+
+    def first_name(self, client: str) -> str:
+        """What a client was called when it was first met: its shoppers' hashes and keys were made with that."""
+        return self._first_names.get(client, client)
+
+    def keep_first_name(self, connection: Connection, old: str, new: str) -> None:
+        """A client called `old` is called `new` from now on."""
+        settings = table(tables.Setting)
+        first = self.first_name(old)
+        connection.execute(delete(settings).where(settings.c.name == f"first_name:{old}"))
+        self.upsert(connection, tables.Setting, [{"name": f"first_name:{new}", "value": first}])
+        self._first_names = {**self._first_names, new: first}
+
+    def _read_first_names(self) -> dict[str, str]:
+        settings = table(tables.Setting)
+        with self.read() as connection:
+            found = connection.execute(select(settings).where(settings.c.name.startswith("first_name:")))
+            return {row.name.removeprefix("first_name:"): row.value for row in found}
 
     @property
     def name(self) -> str:

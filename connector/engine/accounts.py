@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from connector import registry, tables
 from connector.db import table
@@ -65,7 +65,23 @@ class Accounts:
             pinned = connection.execute(select(rows.c.identity).where(*here)).scalar()
             if (swapped := another_account(account, pinned, health.identity.id)) is not None:
                 raise swapped
+            if kind == "store" and pinned is None:
+                _refuse_unknown_twin(connection, client, account, health.identity.id)
             connection.execute(update(rows).where(*here).values(identity=health.identity.id, name=health.identity.name))
+
+
+def _refuse_unknown_twin(connection: Connection, client: str, store: str, identity: str) -> None:
+    """A client that was renamed in its file only would mail everybody once more, as if it were new."""
+    query = select(STORES.c.client).where(
+        STORES.c.identity == identity, STORES.c.gone.is_(True), STORES.c.client != client
+    )
+    former = connection.execute(query.limit(1)).scalar()
+    if former is not None:
+        raise ConfigError(
+            f"{client}/{store} is the store of the client {former}, which is not in the configuration any more. If "
+            f"{client} is its new name, stop the daemon and run `winback client rename -c PATH {former} {client}`; if "
+            f"{former} has left, `winback client remove -c PATH {former} --abandon`"
+        )
 
 
 def another_account(account: str, pinned: str | None, answered: str) -> ConfigError | None:

@@ -107,7 +107,9 @@ class Context:
     def shopper(self, client: str, email: str) -> tuple[str, Contact | None]:
         """The keyed hash for an address, and the contact; ("", None) where it is no address."""
         found = contact(email)
-        return (keyed_hash(self.db.hash_key, client, found.identity), found) if found else ("", None)
+        return (
+            (keyed_hash(self.db.hash_key, self.db.first_name(client), found.identity), found) if found else ("", None)
+        )
 
 
 def again_in(text: str, wait: timedelta) -> str:

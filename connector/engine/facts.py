@@ -89,7 +89,9 @@ def gather(
             words=heard[row.store],
             lifted=row.lifted,
             surge=clocks[row.store].surge if row.store in clocks else False,
-            holdout=rules.in_holdout(client.id, identity(row.email or ""), float(client.config.leads.holdout)),
+            holdout=rules.in_holdout(
+                ctx.db.first_name(client.id), identity(row.email or ""), float(client.config.leads.holdout)
+            ),
             delivered_first_at=row.delivered_first_at,
             delivered_last_at=row.delivered_last_at,
         )

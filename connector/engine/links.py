@@ -46,5 +46,7 @@ def front(ctx: Context) -> str | None:
 
 
 def _token(ctx: Context, client: str, shopper: str) -> str:
-    proof = hmac.new(ctx.db.hash_key, f"link\x1f{client}\x1f{shopper}".encode(), hashlib.sha256).hexdigest()[:16]
+    proof = hmac.new(
+        ctx.db.hash_key, f"link\x1f{ctx.db.first_name(client)}\x1f{shopper}".encode(), hashlib.sha256
+    ).hexdigest()[:16]
     return f"{shopper}-{proof}"

@@ -222,7 +222,13 @@ def _lead_job(
     opted_in = facts.consent is ConsentState.OPTED_IN
     enrolment = Enrolment(
         key=rules.delivery_key(
-            client.id, identity(lead.email), lead.store, lead.checkout_id, row.generation, row.step, crm.id
+            ctx.db.first_name(client.id),
+            identity(lead.email),
+            lead.store,
+            lead.checkout_id,
+            row.generation,
+            row.step,
+            crm.id,
         ),
         email=lead.email,
         checkout=checkout,

@@ -55,11 +55,11 @@ def sync(
     if deliver:
         crms = [(client, crm.id) for client in ctx.clients.values() for crm in client.config.crms]
         with ThreadPoolExecutor(min(16, len(crms) or 1), "crm") as pool:
-            list(pool.map(lambda it: _drain(ctx, accounts, it[0], it[1], report, sleep), crms))
+            list(pool.map(lambda it: drain(ctx, accounts, it[0], it[1], report, sleep), crms))
     return report
 
 
-def _drain(
+def drain(
     ctx: Context,
     accounts: Accounts,
     client: Client,
@@ -67,6 +67,7 @@ def _drain(
     report: Report,
     sleep: Callable[[float], None] | None,
 ) -> None:
+    """Delivers everything that is due in one CRM, and adds it to the report."""
     options = client.crm(crm)
     if options is None:
         return

@@ -24,7 +24,7 @@ from connector.cli.show import plain
 
 COMMANDS = (
     *("run", "sync", "check", "test", "explain", "suppress", "forget", "adopt", "adapters", "demo"),
-    *("backup", "restore"),
+    *("backup", "restore", "client list", "client rename", "client remove"),
     *("leads list", "leads export", "leads show", "leads enrol", "leads delete", "leads release"),
     *("deliveries list", "deliveries retry"),
 )

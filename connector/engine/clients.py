@@ -1,0 +1,120 @@
+"""A client gets another name, or leaves. Both want the database for themselves: the daemon is stopped meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Table, delete, func, select, update
+from sqlmodel import SQLModel
+
+from connector import tables
+from connector.config.shape import nearest
+from connector.db import table
+from connector.engine import outbox
+from connector.engine.accounts import Accounts
+from connector.engine.context import Client, Context
+from connector.engine.sync import Report, drain
+from connector.errors import ConfigError, TransientError
+
+DELIVERIES = table(tables.Delivery)
+LEADS = table(tables.Lead)
+STORES = table(tables.Store)
+CRMS = table(tables.Crm)
+SETTINGS = table(tables.Setting)
+
+
+def known(ctx: Context) -> list[dict[str, Any]]:
+    """Every client of the configuration and of the database: its stores, its leads, and whether it is configured."""
+    with ctx.db.read() as connection:
+        stores: dict[str, list[str]] = {client: [] for client in ctx.clients}
+        for client, store in connection.execute(select(STORES.c.client, STORES.c.id).order_by(STORES.c.id)):
+            stores.setdefault(client, []).append(store)
+        counted = connection.execute(select(LEADS.c.client, func.count()).group_by(LEADS.c.client))
+        leads: dict[str, int] = {row[0]: row[1] for row in counted}
+    return [
+        {
+            "client": client,
+            "configured": client in ctx.clients,
+            "leads": leads.get(client, 0),
+            "stores": ", ".join(found),
+        }
+        for client, found in sorted(stores.items())
+    ]
+
+
+def rename(ctx: Context, old: str, new: str) -> str:
+    """Gives everything that is known of a client to its new name. The file has the new name already."""
+    _must_be_known(ctx, old)
+    if old in ctx.clients:
+        raise ConfigError(f"{old} is still in the configuration: write `client: {new}` in its file first")
+    if new not in ctx.clients:
+        raise ConfigError(
+            f"{new} is not in the configuration{nearest(new, sorted(ctx.clients))}: rename it there first"
+        )
+    ctx.db.lock()
+    with ctx.db.write() as connection:
+        for rows in _tables_of_clients():
+            if rows in (STORES, CRMS):  # made when the new name was first met
+                connection.execute(delete(rows).where(rows.c.client == new, rows.c.identity.is_(None)))
+            if connection.execute(select(rows.c.client).where(rows.c.client == new).limit(1)).first():
+                raise ConfigError(f"there are {rows.name} of {new} already: two clients cannot become one")
+            connection.execute(update(rows).where(rows.c.client == old).values(client=new))
+        ctx.db.keep_first_name(connection, old, new)
+    return f"{old} is {new} now; leads, windows and the seven days go on as they were"
+
+
+def remove(ctx: Context, accounts: Accounts, name: str, *, abandon: bool = False) -> str:
+    """Takes every lead of a client out of its CRMs, and then deletes all that is stored of the client.
+
+    Raises TransientError where a CRM did not acknowledge: nothing is deleted then. `abandon` does not tell the CRMs.
+    """
+    _must_be_known(ctx, name)
+    ctx.db.lock()
+    client = ctx.clients.get(name)
+    if client is None and not abandon:
+        raise ConfigError(
+            f"{name} is not in the configuration any more, so its CRMs cannot be told to let its shoppers go. Put its "
+            "file back and run this again, or add --abandon to leave them where they are"
+        )
+    if client is not None and not abandon:
+        _withdraw_everyone(ctx, accounts, client)
+    with ctx.db.write() as connection:
+        for rows in _tables_of_clients():
+            connection.execute(delete(rows).where(rows.c.client == name))
+        connection.execute(delete(SETTINGS).where(SETTINGS.c.name == f"first_name:{name}"))
+    ctx.db.compact()
+    still = "; take its file out of the configuration before you start the daemon" if client else ""
+    return f"everything that was stored of {name} is deleted{still}"
+
+
+def _withdraw_everyone(ctx: Context, accounts: Accounts, client: Client) -> None:
+    now = ctx.clock()
+    with ctx.db.write() as connection:
+        for lead in connection.execute(select(LEADS).where(LEADS.c.client == client.id)).all():
+            outbox.cancel(connection, client.id, lead.shopper, "", "the client is removed")
+            outbox.withdraw(ctx, connection, lead, "deleted", now)
+            connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
+        leaving = (DELIVERIES.c.client == client.id, DELIVERIES.c.kind.in_(("withdraw", "forget")))
+        waiting = (*leaving, DELIVERIES.c.state.in_(outbox.OUTSTANDING))
+        connection.execute(update(DELIVERIES).where(*waiting).values(next_at=now, state="pending"))
+        connection.execute(update(CRMS).where(CRMS.c.client == client.id).values(retry_at=None))
+    report = Report()
+    for crm in client.config.crms:
+        drain(ctx, accounts, client, crm.id, report, None)
+    with ctx.db.read() as connection:
+        left = connection.execute(select(func.count()).select_from(DELIVERIES).where(*waiting)).scalar_one()
+    if left:
+        why = "; ".join(f"{name}: {error}" for name, error in sorted(report.errors.items()))
+        raise TransientError(f"{left} withdrawals are not acknowledged yet ({why}). Nothing is deleted; run it again")
+
+
+def _must_be_known(ctx: Context, name: str) -> None:
+    clients = [row["client"] for row in known(ctx)]
+    if name not in clients:
+        guess = nearest(name, clients) or f"; there are: {', '.join(clients) or 'none'}"
+        raise ConfigError(f"nothing is known of a client {name}{guess}")
+
+
+def _tables_of_clients() -> Iterator[Table]:
+    return (each for each in SQLModel.metadata.sorted_tables if "client" in each.c)
