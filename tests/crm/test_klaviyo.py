@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from klaviyo_samples import JANE, Trouble, adapter, calls, effects, enrolment
+from klaviyo_case import adapter
 from pydantic import ValidationError
+from samples import JANE, Trouble, calls, effects, enrolment
 
 from connector.errors import ConfigError
 from connector.model import Outcome, Receipt

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from klaviyo_samples import JANE, NOW, Trouble, adapter, calls, effects, enrolment, withdrawal
+from klaviyo_case import adapter
+from samples import JANE, NOW, Trouble, calls, effects, enrolment, withdrawal
 
 from connector.errors import ConfigError, TransientError
 from crm.sandbox.klaviyo import LIST, KlaviyoSandbox, serve

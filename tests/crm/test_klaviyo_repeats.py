@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from klaviyo_samples import JANE, Trouble, adapter, calls, effects, enrolment
+from klaviyo_case import adapter
+from samples import JANE, Trouble, calls, effects, enrolment
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.model import Receipt

@@ -1,4 +1,4 @@
-"""Enrolments, withdrawals and an adapter for the tests of Klaviyo."""
+"""Shoppers who are enrolled and let go, what became of them, and trouble on the way: for the tests of any CRM."""
 
 from __future__ import annotations
 
@@ -7,21 +7,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from connector.http import Http
 from connector.model import Checkout, Customer, Enrolment, LineItem, Money, Order, Withdrawal
-from connector.sandbox import Fault, Reply, Request
-from crm.klaviyo import Klaviyo
-from crm.sandbox.klaviyo import KlaviyoSandbox
+from connector.sandbox import CrmSandbox, Fault, Reply, Request
 
 NOW = datetime(2026, 3, 2, 9, 45, tzinfo=UTC)
 JANE = "jane@shop.example"
-
-
-def adapter(sandbox: KlaviyoSandbox, **changes: Any) -> Klaviyo:
-    """An adapter for the sandbox, configured as a client's file would."""
-    keys = {"id": "mail", **sandbox.options(), **changes}
-    options = Klaviyo.Options.model_validate({name: value for name, value in keys.items() if value is not None})
-    return Klaviyo(options, Http())  # type: ignore[arg-type]
 
 
 def enrolment(email: str = JANE, key: str = "", **changes: Any) -> Enrolment:
@@ -72,12 +62,12 @@ def withdrawal(email: str = JANE, **changes: Any) -> Withdrawal:
     return replace(made, **{"order": order, **changes})
 
 
-def effects(sandbox: KlaviyoSandbox, what: str = "enrolled") -> list[str]:
+def effects(sandbox: CrmSandbox, what: str = "enrolled") -> list[str]:
     """The addresses of those who noticed something, in order."""
     return [effect.email for effect in sandbox.effects if effect.what == what]
 
 
-def calls(sandbox: KlaviyoSandbox) -> list[str]:
+def calls(sandbox: CrmSandbox) -> list[str]:
     """What was asked of the sandbox, as `POST /api/events`."""
     return [f"{each.request.method} {each.request.path}" for each in sandbox.server.journal]
 
