@@ -91,7 +91,7 @@ def test_a_mistake_in_a_process_of_its_own(owner: Owner) -> None:
     assert said.err.splitlines() == [
         "acme.yaml:2: stores: at least 1 entry is needed here",
         "acme.yaml:3: crms.0.adapter: unknown adapter mailchamp; did you mean mailchimp? there are: "
-        "activecampaign, klaviyo, mailchimp",
+        "activecampaign, klaviyo, mailchimp, omnisend",
     ]
 
 
@@ -99,7 +99,14 @@ def test_adapters(owner: Owner) -> None:
     said = owner.bare("adapters")
     assert "Shopify (platform: shopify)" in said.out
     rows = owner.bare("adapters", "--json").json
-    assert {row["name"] for row in rows} >= {"shopify", "woocommerce", "mailchimp", "activecampaign", "klaviyo"}
+    assert {row["name"] for row in rows} >= {
+        "shopify",
+        "woocommerce",
+        "mailchimp",
+        "activecampaign",
+        "klaviyo",
+        "omnisend",
+    }
     assert all(row["exit_condition"] for row in rows if row["kind"] == "crm")
 
 

@@ -12,7 +12,7 @@ from clock import Clock
 from world import World
 
 from connector.db import Database
-from crm.sandbox import activecampaign, klaviyo, mailchimp
+from crm.sandbox import activecampaign, klaviyo, mailchimp, omnisend
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 
@@ -28,6 +28,7 @@ def crms(clock: Clock) -> Iterator[dict[str, Any]]:
         "event": mailchimp.serve(clock=clock, path="event"),
         "cart": mailchimp.serve(clock=clock, path="native_cart"),
         "journey": mailchimp.serve(clock=clock, path="journey"),
+        "omnisend": omnisend.serve(clock=clock),
     }
     yield made
     for each in made.values():

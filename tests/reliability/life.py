@@ -32,7 +32,7 @@ from connector.http import Http
 from connector.model import ConsentState
 from connector.options import CrmOptions, StoreOptions
 from connector.rules import State
-from crm.sandbox import activecampaign, klaviyo, mailchimp
+from crm.sandbox import activecampaign, klaviyo, mailchimp, omnisend
 from platforms.sandbox import shopify, woocommerce
 
 NEW, KNOWN, STAYS, BUYS = "nina@example.com", "kurt@example.com", "stan@example.com", "bea@example.com"
@@ -51,6 +51,7 @@ CRMS: dict[str, Callable[[Clock], Any]] = {
     "Mailchimp, by event": lambda clock: mailchimp.serve(clock=clock, path="event"),
     "Mailchimp, native cart": lambda clock: mailchimp.serve(clock=clock, path="native_cart"),
     "ActiveCampaign": lambda clock: activecampaign.serve(clock=clock),
+    "Omnisend": lambda clock: omnisend.serve(clock=clock),
 }
 
 

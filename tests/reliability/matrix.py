@@ -14,7 +14,15 @@ from life import CRMS, STORES, Life, life
 
 ACCOUNTS = (*STORES, *CRMS)
 # Each of these has a table of all its calls; another way into the same CRM, of the calls that only it makes.
-WHOLE = ("Shopify", "WooCommerce", "Klaviyo, by event", "Mailchimp, by tag", "Mailchimp, by journey", "ActiveCampaign")
+WHOLE = (
+    "Shopify",
+    "WooCommerce",
+    "Klaviyo, by event",
+    "Mailchimp, by tag",
+    "Mailchimp, by journey",
+    "ActiveCampaign",
+    "Omnisend",
+)
 
 
 def pair(account: str) -> tuple[str, str]:
