@@ -24,4 +24,9 @@ class TransientError(WinbackError):
 
 
 class RejectedError(WinbackError):
-    """This lead only, and never again as it is. Shown in `winback deliveries`."""
+    """This lead only, and never again as it is. Shown in `winback deliveries`.
+
+    `exchange` is the request and the answer, without secrets and addresses, where one answer said no.
+    """
+
+    exchange: str = ""

@@ -49,6 +49,7 @@ Query = Mapping[str, str] | Sequence[tuple[str, str]]
 MAX_BODY = 64 * 1024 * 1024  # bytes; no page of any vendor comes near
 TRIES = 3
 LONGEST_WAIT = 86400.0  # seconds; whatever Retry-After says
+LONGEST_SHOWN = 2000  # bytes of a refused request, and of its answer, that the owner is shown
 LONGEST_IMMEDIATE_WAIT = 5.0  # seconds; a longer Retry-After goes back to the queue
 USUAL_PORTS = {"http": 80, "https": 443}
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -74,6 +75,8 @@ class Response:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     url: str = field(default="", repr=False)
+    method: str = ""
+    sent: bytes = field(default=b"", repr=False)  # the request's body
 
     @property
     def date(self) -> datetime | None:
@@ -167,7 +170,7 @@ class Http:
             raise
         raw.release_conn()
         folded = {key.lower(): value for key, value in raw.headers.items()}
-        return Response(raw.status, folded, b"".join(chunks), url)
+        return Response(raw.status, folded, b"".join(chunks), url, method, body or b"")
 
 
 class Door:
@@ -286,7 +289,14 @@ class Door:
         if 300 <= status < 400:
             where = _origin(response.headers.get("location", "")) or "another page"
             return ConfigError(f"{self.name} redirects to {where}. Put the final address into the configuration")
-        return RejectedError(message)
+        problem = RejectedError(message)
+        problem.exchange = self._exchange(response)
+        return problem
+
+    def _exchange(self, response: Response) -> str:
+        path = response.url.removeprefix(self._origin or "")
+        sent, answered = (body[:LONGEST_SHOWN].decode("utf-8", "replace") for body in (response.sent, response.body))
+        return self.redact(f"{response.method} {path}\n{sent}\n\nHTTP {response.status}\n{answered}")
 
     def redact(self, text: str) -> str:
         """`text` without addresses and without this account's secrets."""

@@ -236,6 +236,8 @@ class Delivery(SQLModel, table=True):
     rule: str = ""
     error: str = ""
     detail: str = ""
+    # The request that was refused and its answer, redacted; erased with the lead.
+    exchange: str = Field(default="", sa_column_kwargs={"server_default": ""})
     applied: str = ""  # JSON of the tags and campaigns that were put on, or may have been, for the withdrawal
     withdrawn: bool = False  # a withdrawal for it is under way or done
 

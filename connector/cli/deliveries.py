@@ -41,6 +41,24 @@ def list_(
 
 
 @app.command()
+def show(
+    context: typer.Context,
+    delivery: Annotated[int, typer.Argument(help="The id from `deliveries list`.", metavar="ID")],
+    config: LateConfig = None,
+    client: OneClient = None,
+    json: Json = False,
+) -> None:
+    """Show one delivery: what was sent, what the CRM answered, and what to do.
+
+    \b
+    winback deliveries show -c acme.yaml 17
+    """
+    from connector.cli.table import show_delivery
+
+    show_delivery(config_of(context, config), delivery, client, as_json=json)
+
+
+@app.command()
 def retry(
     context: typer.Context,
     delivery: Annotated[int | None, typer.Argument(help="The id from `deliveries list`.", metavar="ID")] = None,

@@ -164,5 +164,25 @@ def list_deliveries(config: Path, *, client: str | None, everything: bool, as_js
         _troubles(ctx, client)
 
 
+def show_delivery(config: Path, number: int, client: str | None, *, as_json: bool) -> None:
+    """Prints one delivery with everything that is known of it. Raises ConfigError where there is none."""
+    with looking(config) as ctx:
+        rows = [row for one in some_clients(ctx, client) if (row := view.delivery(ctx, one, number))]
+    if not rows:
+        raise ConfigError(f"there is no delivery {number}; see `winback deliveries list --all`")
+    row = rows[0]
+    if as_json:
+        print_json(row)
+        return
+    say(f"{_what(row)} to {row['crm']} for {row['email'] or 'a shopper whose address is erased'}: {row['state']}")
+    for name, key in (("why", "reason"), ("rule", "rule"), ("tries", "attempts"), ("what to do", "remedy")):
+        if row[key]:
+            say(f"  {name}: {row[key]}")
+    if row["exchange"]:
+        say("  what was sent, and what the CRM answered:")
+        for line in row["exchange"].splitlines():
+            say(f"    {line}")
+
+
 def _what(row: dict[str, Any]) -> str:
     return f"step {row['step'] + 1}" if row["step"] is not None else str(row["kind"])

@@ -150,7 +150,14 @@ def _is_lead(connection: Connection, row: Row[Any]) -> bool:
 
 
 def _put_back(connection: Connection, row: Row[Any], now: datetime) -> None:
-    values = {"state": "pending", "next_at": now, "error": "", "detail": "retried by hand", "done_at": None}
+    values = {
+        "state": "pending",
+        "next_at": now,
+        "error": "",
+        "detail": "retried by hand",
+        "exchange": "",
+        "done_at": None,
+    }
     connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == row.id).values(**values))
     if row.state == State.TOO_LATE:  # by hand means that R3's lateness is lifted
         lead = (LEADS.c.client == row.client, LEADS.c.shopper == row.shopper)

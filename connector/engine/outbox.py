@@ -50,7 +50,7 @@ def refresh(ctx: Context, connection: Connection, lead: Row[Any], now: datetime)
 
 
 def cancel(connection: Connection, client: str, shopper: str, rule: str, why: str) -> None:
-    """Takes back everything for a shopper that has not gone out yet (but no withdrawal)."""
+    """Takes back everything for a shopper that has not gone out yet (but no withdrawal), and erases what was shown."""
     connection.execute(
         update(DELIVERIES)
         .where(
@@ -61,6 +61,8 @@ def cancel(connection: Connection, client: str, shopper: str, rule: str, why: st
         )
         .values(state="cancelled", rule=rule, detail=why)
     )
+    shown = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper, DELIVERIES.c.exchange != "")
+    connection.execute(update(DELIVERIES).where(*shown).values(exchange=""))
 
 
 def withdraw(
@@ -119,6 +121,7 @@ def _row(
         "rule": "",
         "error": "",
         "detail": "",
+        "exchange": "",
         "applied": "",
         "withdrawn": False,
     }

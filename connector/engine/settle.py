@@ -99,7 +99,7 @@ def _rejected(
     connection.execute(
         update(DELIVERIES)
         .where(DELIVERIES.c.id == row.id)
-        .values(state="failed", error=str(error), detail=str(error), done_at=now)
+        .values(state="failed", error=str(error), detail=str(error), exchange=error.exchange, done_at=now)
     )
     said = f"{row.crm} refused it: {error}"
     tell(connection, client.id, row.shopper, now, said, "", row.store, row.checkout_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from connector import tables
 from connector.db import table
 from connector.engine.context import Client, Context
 from connector.engine.payload import read_payload
-from connector.rules import abandoned_at
+from connector.rules import State, abandoned_at
 
 CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
@@ -147,6 +147,30 @@ def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> lis
         }
         for row in rows
     ]
+
+
+def delivery(ctx: Context, client: Client, number: int) -> dict[str, Any] | None:
+    """All of one delivery: also what was sent and answered where it was refused, and what to do about it."""
+    found = next((row for row in deliveries(ctx, client, everything=True) if row["id"] == number), None)
+    if found is None:
+        return None
+    with ctx.db.read() as connection:
+        exchange = connection.execute(select(DELIVERIES.c.exchange).where(DELIVERIES.c.id == number)).scalar_one()
+    return {**found, "remedy": _remedy(client, found), "exchange": exchange}
+
+
+def _remedy(client: Client, row: Mapping[str, Any]) -> str:
+    again = f"`winback deliveries retry -c PATH {row['id']}`"
+    crm = row["crm"]
+    if client.crm(crm) is None and row["state"] == "pending":
+        return f"put {crm} back into the configuration"
+    known = {
+        "failed": f"mend what {crm} says, then {again}",
+        "pending": "nothing: it goes out by itself" + (f" once what {crm} says is mended" if row["reason"] else ""),
+        State.TOO_LATE: f"if it should go out all the same: {again}",
+        State.NO_CONSENT: "nothing: this shopper may not be mailed",
+    }
+    return known.get(row["state"], "nothing")
 
 
 def _reason(client: Client, row: Row[Any]) -> str:

@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     _sequences()
+    _refusals()
     _capture()
 
 
@@ -45,3 +46,21 @@ def _capture() -> None:
     with op.batch_alter_table("stores", schema=None) as batch_op:
         batch_op.add_column(sa.Column("notes", sa.String(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("visits_read_at", sa.DateTime(timezone=True), nullable=True))
+
+
+def _templates() -> None:
+    op.create_table(
+        "templates",
+        sa.Column("client", sa.String(), nullable=False),
+        sa.Column("crm", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("pushed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("client", "crm", "name"),
+    )
+
+
+def _refusals() -> None:
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("exchange", sa.String(), server_default="", nullable=False))
