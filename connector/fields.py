@@ -74,6 +74,12 @@ def _unknown(name: str) -> str:
     return f"there is no field {name}; the fields are {', '.join(NAMES)}"
 
 
+def single_name(text: str) -> str:
+    """The name, where a template is one place and nothing else; else an empty text."""
+    match = _PLACE.fullmatch(text.strip())
+    return match["name"] if match else ""
+
+
 def names_used(fields: Mapping[str, str]) -> frozenset[str]:
     """Every name that these templates use, to be handed to `values` as `wanted`."""
     return frozenset().union(*(compile_template(text).names for text in fields.values()))

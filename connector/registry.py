@@ -56,6 +56,7 @@ class Cap(StrEnum):
     EXACTLY_ONCE = "exactly_once"  # asks or de-duplicates after a lost answer
     DELETE = "delete"
     BULK = "bulk"
+    TEMPLATES = "templates"  # takes e-mails from `winback templates push`: connector/merge.py
 
 
 class Platform(Protocol):

@@ -274,6 +274,18 @@ class Recovery(SQLModel, table=True):
     arm: str = ""
 
 
+class PushedTemplate(SQLModel, table=True):
+    """An e-mail that `templates push` left in a CRM, and what the CRM called its version then."""
+
+    __tablename__ = "templates"
+    client: str = Field(primary_key=True)
+    crm: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    version: str
+    digest: str  # of what was pushed
+    pushed_at: datetime
+
+
 class Event(SQLModel, table=True):
     """A line of the story that `explain` tells."""
 

@@ -19,8 +19,10 @@ from pydantic import Field, SecretStr
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.http import Http, Rate, Response
+from connector.merge import Mail, Merge, Stored
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
 from connector.registry import Cap, CrmOptions, Strict, Url, crm
+from crm import _activecampaign_templates as templates
 from crm._activecampaign_names import ATTRIBUTES, Names, is_absent, perstag, related, rows, words
 from crm._activecampaign_records import (
     SUBSCRIBED,
@@ -69,7 +71,7 @@ class ActiveCampaign:
     name: ClassVar[str] = "activecampaign"
     title: ClassVar[str] = "ActiveCampaign"
     capabilities: ClassVar[frozenset[Cap]] = frozenset(
-        {Cap.TAGS, Cap.FIELDS, Cap.CAMPAIGN, Cap.EXIT, Cap.EXACTLY_ONCE, Cap.DELETE}
+        {Cap.TAGS, Cap.FIELDS, Cap.CAMPAIGN, Cap.EXIT, Cap.EXACTLY_ONCE, Cap.DELETE, Cap.TEMPLATES}
     )
     rate: ClassVar[Rate] = Rate(per_second=5, burst=5, connections=4)
     batch: ClassVar[int] = 1
@@ -197,6 +199,22 @@ class ActiveCampaign:
         row, _ = self._row(email)
         if row is not None:
             self._delete(f"/contacts/{row['id']}")
+
+    @classmethod
+    def merge(cls, options: ActiveCampaignOptions | None = None) -> Merge:  # noqa: ARG003 - alike in every account
+        """ActiveCampaign's personalisation tags."""
+        return templates.MERGE
+
+    def find_template(self, name: str) -> Stored | None:
+        """The e-mail of that name which the owner added to an automation."""
+        campaign = self.options.campaign
+        return templates.find(self._door, name, campaign.automation if campaign else None)
+
+    def save_template(self, mail: Mail, stored: Stored | None) -> Stored:
+        """Fills that e-mail."""
+        if stored is None:
+            raise RejectedError(templates.NOT_THERE)
+        return templates.save(self._door, mail, stored)
 
     def _row(self, email: str, query: Mapping[str, str] | None = None) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         answer = related(self._door, "/contacts", {"email": email, **(query or {})}, "contacts")

@@ -19,7 +19,8 @@ Exit        The API takes nobody out of a flow. A flow filter does, on the event
             Klaviyo keeps metrics apart by origin: its own shop integration's `Placed Order` is another one than ours.
 Erasure     For ever (a data privacy job) or, as there is no archive, only of what Winback put there.
 Scopes      accounts:read events:write lists:read lists:write metrics:read profiles:read profiles:write
-            subscriptions:write, and data-privacy:write for `forget --permanently`.
+            subscriptions:write; data-privacy:write for `forget --permanently`, templates:read and templates:write
+            for `templates push`.
 Cost        For 100 enrolments (a round) by metric: 1 read of profiles, 1 bulk request. By list: one more for each.
 """
 
@@ -35,9 +36,11 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.http import Http, Rate
+from connector.merge import Mail, Merge, Stored
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
 from connector.registry import Cap, CrmOptions, Strict, crm
 from crm import _klaviyo_payloads as payloads
+from crm import _klaviyo_templates as templates
 from crm._klaviyo_api import MOST, PAGE, PROFILES, Api, Contact
 
 T = TypeVar("T")
@@ -123,6 +126,7 @@ class Klaviyo:
     title: ClassVar[str] = "Klaviyo"
     capabilities: ClassVar[frozenset[Cap]] = frozenset(
         {Cap.TAGS, Cap.FIELDS, Cap.CAMPAIGN, Cap.MAILS_NON_SUBSCRIBERS, Cap.EXACTLY_ONCE, Cap.DELETE, Cap.BULK}
+        | {Cap.TEMPLATES}
     )
     rate: ClassVar[Rate] = PROFILES
     batch: ClassVar[int] = payloads.MAX_EVENTS
@@ -341,6 +345,20 @@ class Klaviyo:
         ours = [*self._options.fields, payloads.TAGS, payloads.KEY]
         meta = {"patch_properties": {"unset": ours}}
         self._api.patch(contact.id, {"type": "profile", "attributes": {}, "meta": meta})
+
+    @classmethod
+    def merge(cls, options: KlaviyoOptions | None = None) -> Merge:
+        """Klaviyo's template tags, for the flow that the account's campaign starts."""
+        campaign = options.default_campaign() if options else Campaign(metric=DEFAULT_METRIC)
+        return templates.merge(by_metric=bool(campaign.metric and not campaign.list))
+
+    def find_template(self, name: str) -> Stored | None:
+        """The template of that name."""
+        return templates.find(self._api.door, name)
+
+    def save_template(self, mail: Mail, stored: Stored | None) -> Stored:
+        """Makes a template, or writes over it."""
+        return templates.save(self._api.door, mail, stored)
 
 
 def _judge(job: Job, contact: Contact | None) -> None:

@@ -19,8 +19,10 @@ from typing import Any, ClassVar
 
 from connector.errors import TransientError, WinbackError
 from connector.http import Http, Rate, Response
+from connector.merge import Mail, Merge, Stored
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
 from connector.registry import Cap, CrmOptions, crm
+from crm import _mailchimp_templates as templates
 from crm._mailchimp_api import NO_AUDIENCE, Api, BarredError, subscriber_hash
 from crm._mailchimp_cart import Carts
 from crm._mailchimp_fields import MergeFields, fitted, worth_writing
@@ -48,7 +50,7 @@ class Mailchimp:
     name: ClassVar[str] = "mailchimp"
     title: ClassVar[str] = "Mailchimp"
     capabilities: ClassVar[frozenset[Cap]] = frozenset(
-        {Cap.TAGS, Cap.FIELDS, Cap.CAMPAIGN, Cap.NATIVE_CART, Cap.DELETE}
+        {Cap.TAGS, Cap.FIELDS, Cap.CAMPAIGN, Cap.NATIVE_CART, Cap.DELETE, Cap.TEMPLATES}
     )
     rate: ClassVar[Rate] = Rate(per_second=10, burst=10, connections=8)
     batch: ClassVar[int] = 1
@@ -163,6 +165,19 @@ class Mailchimp:
         elif self._contact(member)[0] not in ("", "archived"):
             # A second DELETE is refused (405): after a lost answer the contact is looked at first.
             self._api.request("DELETE", member, allow=(404,), repeatable=False)
+
+    @classmethod
+    def merge(cls, options: MailchimpOptions | None = None) -> Merge:  # noqa: ARG003 - alike in every account
+        """Mailchimp's merge tags."""
+        return templates.MERGE
+
+    def find_template(self, name: str) -> Stored | None:
+        """One of the account's own templates."""
+        return templates.find(self._api, name)
+
+    def save_template(self, mail: Mail, stored: Stored | None) -> Stored:
+        """Makes a template, or writes over it."""
+        return templates.save(self._api, mail, stored)
 
     def _enrol(self, enrolment: Enrolment) -> Receipt:
         campaign = campaign_of(enrolment.campaign)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from connector import __version__
-from connector.cli import clients, deliveries, leads
+from connector.cli import clients, deliveries, leads, templates
 from connector.cli.options import Config, Email, Json, OneClient, duration
 
 app = typer.Typer(
@@ -186,6 +186,7 @@ def forget(
 
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(clients.app, name="client")
+app.add_typer(templates.app, name="templates")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,14 +91,19 @@ def missing_file(loaded: Loaded) -> Path | None:
 
 def one_client(ctx: Context, name: str | None) -> Client:
     """The client that a command is about: the only one, or the one named with --client."""
-    names = ", ".join(sorted(ctx.clients))
+    return pick_client(ctx.clients, name)
+
+
+def pick_client(clients: Mapping[str, Client], name: str | None) -> Client:
+    """The only client, or the one of that name. Raises ConfigError."""
+    names = ", ".join(sorted(clients))
     if name is not None:
-        if name not in ctx.clients:
-            guess = nearest(name, sorted(ctx.clients))
+        if name not in clients:
+            guess = nearest(name, sorted(clients))
             raise ConfigError(f"there is no client {name} here{guess}{'' if guess else f'; there are: {names}'}")
-        return ctx.clients[name]
-    if len(ctx.clients) == 1:
-        return next(iter(ctx.clients.values()))
+        return clients[name]
+    if len(clients) == 1:
+        return next(iter(clients.values()))
     raise ConfigError(f"several clients are configured here; add --client with one of: {names}")
 
 

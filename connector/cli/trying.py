@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -70,9 +70,8 @@ def _enrol(ctx: Context, client: Client, crm: CrmOptions, adapter: registry.Crm,
     return mailed
 
 
-def sample_checkout(ctx: Context, email: str) -> Checkout:
+def sample_checkout(now: datetime, email: str) -> Checkout:
     """A cart that any owner recognises as a test."""
-    now = ctx.clock()
     price = Money(Decimal("49.00"), "EUR")
     return Checkout(
         id="winback-test",
@@ -93,7 +92,7 @@ def sample_checkout(ctx: Context, email: str) -> Checkout:
 
 def _sample(ctx: Context, client: Client, crm: CrmOptions, email: str, index: int) -> Enrolment:
     step = client.config.sequence[index]
-    checkout = sample_checkout(ctx, email)
+    checkout = sample_checkout(ctx.clock(), email)
     store = client.config.stores[0].id
     templates = client.config.fields_for(step, crm)
     values = fields.values(

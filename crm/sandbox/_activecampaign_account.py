@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connector.sandbox import Clock, Effect, Reply, Request
+from crm.sandbox._activecampaign_mails import Mails
 
 Record = dict[str, Any]
 LIST, AUTOMATION = "3", "7"
@@ -34,6 +35,7 @@ class Account:
         self.lists: dict[str, Record] = {LIST: {"id": LIST, "name": "Newsletter", "stringid": "newsletter"}}
         automation = {"id": AUTOMATION, "name": "Abandoned cart", "status": "1", "multientry": multientry}
         self.automations: dict[str, Record] = {AUTOMATION: automation}
+        self.mails = Mails()
         self.fields: dict[str, Record] = {}
         self.tags: dict[str, Record] = {}
         self.statuses: dict[tuple[str, str], Record] = {}
@@ -64,6 +66,10 @@ class Account:
             ("GET", r"/automations/(\d+)", self._get_automation),
             ("POST", "/contactAutomations", self._post_contact_automation),
             ("DELETE", r"/contactAutomations/(\d+)", self._delete_contact_automation),
+            ("GET", "/campaigns", self.mails.list_campaigns),
+            ("GET", r"/campaigns/(\d+)/campaignMessages", self.mails.list_messages),
+            ("GET", r"/messages/(\d+)", self.mails.get_message),
+            ("PUT", r"/messages/(\d+)", self.mails.put_message),
         ]
 
     def answer(self, request: Request) -> Reply:

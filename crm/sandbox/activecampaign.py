@@ -112,6 +112,15 @@ class ActiveCampaignSandbox:
         with self._lock:
             self._account.automations[AUTOMATION]["status"] = "1" if active else "2"
 
+    def add_mail(self, name: str, html: str = "") -> None:
+        """The owner adds an e-mail to automation 7."""
+        with self._lock:
+            self._account.mails.add(name, AUTOMATION, html)
+
+    def mail(self, name: str) -> Record:
+        """The message of an e-mail of that name; what is changed in it the owner changed."""
+        return self._account.mails.message(name)
+
     def add_tag(self, name: str, kind: str = "contact") -> None:
         """The owner makes a tag, for contacts or for templates."""
         with self._lock:

@@ -24,6 +24,7 @@ from crm.sandbox._klaviyo_state import (
     require_addresses,
     write,
 )
+from crm.sandbox._klaviyo_templates import Templates
 
 Route = Callable[..., Reply]
 
@@ -58,6 +59,7 @@ class KlaviyoSandbox:
         self.lists = {LIST: List("Abandoned carts" if by_list else "Newsletter")}
         self.flows = {LIST if by_list else "Started Checkout"}
         self.metrics = ["Opened Email", "Started Checkout", *ENDING]
+        self.templates = Templates()
         self.events: list[tuple[str, str, Json]] = []  # address, metric, attributes
         self.confirmations: list[str] = []  # addresses that got a double opt-in e-mail
         self.lacking, self.deferred, self.limits = set(lacking), deferred, limits
@@ -373,6 +375,9 @@ ROUTES: tuple[tuple[str, str, str, Route], ...] = (
     ("POST", RELATIONS, "lists:write", KlaviyoSandbox._relate),
     ("DELETE", RELATIONS, "lists:write", KlaviyoSandbox._relate),
     ("POST", "/api/data-privacy-deletion-jobs", "data-privacy:write", KlaviyoSandbox._erase),
+    ("GET", "/api/templates", "templates:read", lambda sandbox, request: sandbox.templates.read(request)),
+    ("POST", "/api/templates", "templates:write", lambda sandbox, request: sandbox.templates.create(request)),
+    ("PATCH", r"/api/templates/(\w+)", "templates:write", lambda sandbox, *sent: sandbox.templates.update(*sent)),
 )
 
 

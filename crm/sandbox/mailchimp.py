@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from connector.sandbox import Clock, Effect, Reply, Request, Server, utc_now
 from crm.sandbox._mailchimp_store import Commerce
+from crm.sandbox._mailchimp_templates import Templates
 from crm.sandbox._mailchimp_wire import (
     Body,
     RefusedError,
@@ -74,10 +75,11 @@ class MailchimpSandbox:
         self.forgotten: set[str] = set()
         self.merge_fields: dict[str, str] = {"FNAME": "text", "LNAME": "text", "ADDRESS": "address", "PHONE": "phone"}
         self.commerce = Commerce(self._customer, self._cart_changed)
+        self.templates = Templates(clock)
         self.effects: list[Effect] = []
         self.flow_tags = {FLOW_TAG} if path == "tag" else set()
         self._clock, self._lock, self._busy = clock, threading.RLock(), 0
-        self._routes = [*self._audience_routes(), *self.commerce.routes()]
+        self._routes = [*self._audience_routes(), *self.commerce.routes(), *self.templates.routes()]
         self.server = Server(self._answer, clock=clock, port=port)
 
     def options(self) -> Body:

@@ -17,6 +17,7 @@ from clock import Clock
 
 from connector.errors import ConfigError, RejectedError, TransientError
 from connector.http import Http
+from connector.merge import Mail
 from connector.sandbox import Fault, Reply, Request
 from crm.activecampaign import ActiveCampaign, ActiveCampaignOptions
 from crm.sandbox.activecampaign import ActiveCampaignSandbox, serve
@@ -24,8 +25,8 @@ from crm.sandbox.activecampaign import ActiveCampaignSandbox, serve
 # What the reference describes elsewhere than at the path: https://developers.activecampaign.com/reference/pagination,
 # and related records that come along (shown for single contacts).
 ELSEWHERE = {"include", "limit", "offset"}
-# A path that the reference only links to from a contact (`links.contactTags`).
-LINKED = {("get", "/contacts/{id}/contactTags")}
+# Paths that the reference only links to, from a contact (`links.contactTags`) and from a campaign.
+LINKED = {("get", "/contacts/{id}/contactTags"), ("get", "/campaigns/{id}/campaignMessages")}
 
 
 @pytest.fixture
@@ -95,10 +96,15 @@ def test_every_request_is_one_that_the_reference_describes(
         adapter.enrol(enrolment_for(adapter, key="off"))
     adapter.withdraw(withdrawal_for(adapter, add_tags=("customer",)))
     adapter.forget(JANE, permanently=True)
+    sandbox.add_mail("Winback reminder (en)")
+    mail = Mail("Winback reminder (en)", "Your cart", "<p>Hello</p>", "Hello")
+    adapter.save_template(mail, adapter.find_template(mail.name))
+    with pytest.raises(RejectedError, match="no e-mail of that name"):
+        adapter.find_template("Winback value (en)")
     adapter_for(sandbox, list="newsletter").check()
 
     requests = [entry.request for entry in sandbox.server.journal]
-    assert len({f"{request.method} {re.sub(r'[0-9]+', 'N', request.path)}" for request in requests}) >= 17
+    assert len({f"{request.method} {re.sub(r'[0-9]+', 'N', request.path)}" for request in requests}) >= 21
     assert [complaint for request in requests for complaint in complain(reference, request)] == []
     assert {request.headers["api-token"] for request in requests} == {sandbox.options()["api_key"]}
 

@@ -15,6 +15,7 @@ from openapi import Contract
 from samples import JANE, effects, enrolment, withdrawal
 
 from connector.http import Http
+from connector.merge import Mail
 from connector.sandbox import CrmSandbox, Exchange, Request
 from crm.sandbox.klaviyo import API_KEY, LIST, KlaviyoSandbox, serve
 
@@ -59,6 +60,9 @@ def exercise(sandbox: KlaviyoSandbox) -> list[Exchange]:
     klaviyo.withdraw(withdrawal("s2@shop.example", reason="expired"))
     klaviyo.forget("s1@shop.example", permanently=False)
     klaviyo.forget("s1@shop.example", permanently=True)
+    mail = Mail("Winback reminder (en)", "Your cart", "<p>Hello</p>", "Hello")
+    klaviyo.save_template(mail, klaviyo.find_template(mail.name))
+    klaviyo.save_template(mail, klaviyo.find_template(mail.name))
     return sandbox.server.journal
 
 
@@ -71,7 +75,8 @@ def test_every_request_fits_the_contract(contract: Contract, by_list: bool) -> N
     sent = {check(contract, each.request) for each in journal if each.request.path not in NOT_IN_THE_CONTRACT}
     both = {"get_accounts", "get_list", "get_profiles", "create_event", "create_or_update_profile", "update_profile"}
     own = {"add_profiles_to_list", "remove_profiles_from_list"} if by_list else {"bulk_create_events", "get_metrics"}
-    assert sent == both | own | {"bulk_subscribe_profiles"}
+    mails = {"get_templates", "create_template", "update_template"}
+    assert sent == both | own | mails | {"bulk_subscribe_profiles"}
 
 
 @pytest.mark.parametrize(

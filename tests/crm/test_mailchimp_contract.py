@@ -14,6 +14,7 @@ import pytest
 from clock import START
 from mailchimp_case import EMAIL, Case, case, checkout, line, order, withdrawal
 
+from connector.merge import Mail
 from connector.sandbox import Exchange
 from crm.sandbox.mailchimp import FLOW_TAG
 
@@ -86,6 +87,9 @@ def _repertoire(at: Case) -> None:
     at.crm.withdraw(withdrawal(order=order(), add_tags=("customer",), generation=2))
     at.crm.forget(EMAIL, permanently=False)
     at.crm.forget(EMAIL, permanently=True)
+    mail = Mail("Winback reminder (en)", "Your cart", "<p>Hello</p>", "Hello")
+    at.crm.save_template(mail, at.crm.find_template(mail.name))
+    at.crm.save_template(mail, at.crm.find_template(mail.name))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -126,4 +130,5 @@ def test_the_repertoire_uses_all_that_the_adapter_has(contract: dict[str, Any]) 
         f"POST {store}/carts/{{cart_id}}/lines",
         *(f"{method} {store}/carts/{{cart_id}}/lines/{{line_id}}" for method in ("PATCH", "DELETE")),
         f"DELETE {store}/customers/{{customer_id}}",
+        *("GET /templates", "POST /templates", "PATCH /templates/{template_id}"),
     }

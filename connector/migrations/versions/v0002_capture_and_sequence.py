@@ -13,6 +13,7 @@ def upgrade() -> None:
     _sequences()
     _refusals()
     _capture()
+    _templates()
 
 
 def _sequences() -> None:
