@@ -223,6 +223,16 @@ def test_a_key_without_the_scope_is_told_which(owner: Owner) -> None:
         assert f"Make a private key that has the scope {scope}" in said.refused()
 
 
+def test_what_was_pushed_is_remembered_in_either_database(owner: Owner, database_url: str) -> None:
+    (owner.folder / "winback.yaml").write_text(f"database_url: {database_url}\n")
+    assert push(owner, "mc", *REMINDER)[0] == f"{NAME}: made"
+    assert push(owner, "mc", *REMINDER)[0] == f"{NAME}: unchanged"
+    edit(owner, "mc", "<p>mine</p>")
+    assert push(owner, "mc", *REMINDER)[0].startswith(f"{NAME}: left alone: it was changed")
+    assert push(owner, "mc", *REMINDER, "--force")[0] == f"{NAME}: updated"
+    assert push(owner, "mc", *REMINDER)[0] == f"{NAME}: unchanged"
+
+
 def test_another_account_gets_nothing(owner: Owner) -> None:
     push(owner, "kl", *REMINDER)
     owner.config["crms"][1] = {**owner.config["crms"][0], "id": "kl"}

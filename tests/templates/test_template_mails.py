@@ -152,10 +152,41 @@ def test_only_the_incentive_speaks_of_a_discount_and_only_with_a_code(template: 
     assert not RUSH.search(everything(EVERYONE)), "no false urgency"
 
 
+# As the vendors write them: the syntax itself, in words that no code of ours made.
+AS_WRITTEN = {
+    "mailchimp": (
+        "*|IF:FNAME|*Hi *|FNAME|*,*|ELSE:|*Hello,*|END:IF|*",
+        "Return to my checkout:\n*|CHECKOUT|*\n",
+        "Unsubscribe: *|UNSUB|*\n*|LIST:COMPANY|*, *|LIST:ADDRESSLINE|*\n",
+    ),
+    "klaviyo": (
+        "{% if first_name %}Hi {{ first_name }},{% else %}Hello,{% endif %}",
+        "Return to my checkout:\n{{ person|lookup:'CHECKOUT' }}\n",
+        "Unsubscribe: {% unsubscribe_link %}\n{{ organization.name }}, {{ organization.full_address }}\n",
+    ),
+    "activecampaign": (
+        "%IF $FIRSTNAME != ''%Hi %FIRSTNAME%,%ELSE%Hello,%/IF%",
+        "Return to my checkout:\n%CHECKOUT%\n",
+        "Unsubscribe: %UNSUBSCRIBELINK%\n%SENDER-INFO-SINGLELINE%\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("crm", MERGING)
+def test_the_syntax_is_that_of_the_vendor(crm: str) -> None:
+    text = text_of(load("reminder", "en"), syntax(crm))
+    greeting, link, foot = AS_WRITTEN[crm]
+    assert text.startswith(f"{greeting}\n\n")
+    assert link in text
+    assert text.endswith(foot)
+
+
 def test_german_says_neither_du_nor_sie() -> None:
     for template in templates():
         if template.language == "de":
-            text = text_of(template, Filled(EVERYONE, str, "", ""))
+            filled = Filled(EVERYONE, str, "", "")
+            subjects = (write(parts, filled) for parts in (*template.subjects.values(), template.preheader))
+            text = "\n".join((*subjects, text_of(template, filled)))
             assert not re.search(r"\b(?:du|dir|dich|dein\w*|Sie|Ihnen|Ihr\w*)\b", text), template.name
 
 
