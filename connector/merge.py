@@ -26,6 +26,7 @@ class Merge:
     unsubscribe: str
     sender: str
     known: Mapping[str, str] = field(default_factory=dict)  # references by our names, for what needs no field
+    note: str = ""  # what the owner has to do by hand with an e-mail that was pasted
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,12 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.http import Http, Rate
+from connector.merge import Merge
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
 from connector.registry import Cap, CrmOptions, Strict, crm
 from crm import _omnisend_payloads as payloads
 from crm._omnisend_api import CALLS, Api, Contact
+from crm._omnisend_merge import MERGE
 
 MOST_TAGS = 100  # in one request
 OWN_SHOP = ("", "api", "custom")  # platforms of brands whose orders nobody but us reports
@@ -230,6 +232,11 @@ class Omnisend:
             self._api.tag(withdrawal.email, ours, off=True)
         if withdrawal.add_tags:
             self._api.tag(withdrawal.email, withdrawal.add_tags)
+
+    @classmethod
+    def merge(cls, options: OmnisendOptions | None = None) -> Merge:  # noqa: ARG003 - alike in every account
+        """Omnisend's personalization tags."""
+        return MERGE
 
     def forget(self, email: str, *, permanently: bool) -> None:
         """Takes back what Winback put there. Raises RejectedError where that is not enough: see Erasure above."""

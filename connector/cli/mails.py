@@ -67,7 +67,7 @@ def show_template(
     (template,) = chosen([email], [language])
     whose, syntax = _syntax_of_adapter(adapter) if adapter else _syntax_in_file(path, client, crm)
     _need(whose, template, syntax)
-    for line in _left_out(whose, template, syntax):
+    for line in filter(None, (*_left_out(whose, template, syntax), syntax.merge.note)):
         print(line, file=sys.stderr)
     subjects = subjects_of(template, syntax)
     shown = {

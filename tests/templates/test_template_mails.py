@@ -164,6 +164,11 @@ AS_WRITTEN = {
         "Return to my checkout:\n{{ person|lookup:'CHECKOUT' }}\n",
         "Unsubscribe: {% unsubscribe_link %}\n{{ organization.name }}, {{ organization.full_address }}\n",
     ),
+    "omnisend": (
+        "[% if contact.first_name and contact.first_name != '' %]Hi [[contact.first_name]],[% else %]Hello,[% endif %]",
+        "Return to my checkout:\n[[contact.custom_properties.CHECKOUT]]\n",
+        "Unsubscribe: [[unsubscribe_link]]\n[[account.name]], YOUR POSTAL ADDRESS\n",
+    ),
     "activecampaign": (
         "%IF $FIRSTNAME != ''%Hi %FIRSTNAME%,%ELSE%Hello,%/IF%",
         "Return to my checkout:\n%CHECKOUT%\n",
