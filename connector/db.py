@@ -147,6 +147,10 @@ class Database:
         if rows:
             connection.execute(_insert(self.is_sqlite, table(model)).on_conflict_do_nothing(), list(rows))
 
+    def insert(self, target: Table) -> Any:
+        """An insert in this database's own words, which know `on_conflict_do_update`."""
+        return _insert(self.is_sqlite, target)
+
     def lock(self) -> None:
         """Makes this process the only one that polls and delivers. Raises ConfigError where another one does.
 

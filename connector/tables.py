@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Index, false
+from sqlalchemy import BigInteger, Index, false
 from sqlmodel import Field, SQLModel
 
 
@@ -272,6 +272,44 @@ class Recovery(SQLModel, table=True):
     last_step: int | None = None
     last_delivered_at: datetime | None = None
     arm: str = ""
+    day: date | None = None  # the cohort: the UTC day on which its lead was made, or else its checkout started
+    product_name: str = ""
+    stage: str = ""
+    net: int = Field(default=0, sa_type=BigInteger)  # less refunds, 0 when cancelled; in 1/10,000: SQL adds it exactly
+
+
+class Outcome(SQLModel, table=True):
+    """What became of one lead, for the report. Kept as long as its checkout, then added to the tallies."""
+
+    __tablename__ = "outcomes"
+    client: str = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    checkout_id: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)  # on which the lead was made, UTC
+    product_name: str = ""
+    stage: str = ""
+    arm: str = ""
+    steps: int = Field(default=0, sa_type=BigInteger)  # bit n is set once step n was delivered
+    bought: str = ""  # the state that a purchase put it in
+
+
+class Tally(SQLModel, table=True):
+    """Sums of what is in no other table any more, or never was. No ids and no hashes of anybody."""
+
+    __tablename__ = "tallies"
+    client: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    store: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)  # contactable | lead | order
+    product_name: str = Field(default="", primary_key=True)
+    stage: str = Field(default="", primary_key=True)
+    arm: str = Field(default="", primary_key=True)
+    steps: int = Field(default=0, primary_key=True, sa_type=BigInteger)  # as of an outcome
+    state: str = Field(default="", primary_key=True)  # of a purchase
+    last_step: int = Field(default=-1, primary_key=True)  # before the order; -1 for none
+    currency: str = Field(default="", primary_key=True)
+    number: int
+    net: int = Field(default=0, sa_type=BigInteger)
 
 
 class PushedTemplate(SQLModel, table=True):

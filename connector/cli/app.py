@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -187,6 +188,35 @@ def forget(
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(clients.app, name="client")
 app.add_typer(templates.app, name="templates")
+
+
+@app.command()
+def report(
+    config: Config,
+    since: Annotated[
+        timedelta, typer.Option("--since", parser=duration, metavar="DURATION", help="How far back, up to 400d.")
+    ] = "30d",  # type: ignore[assignment]
+    by: Annotated[
+        str, typer.Option("--by", metavar="WHAT", help="A line for each store, step, product, week or stage.")
+    ] = "store",
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout, and nothing else.")] = False,
+    client: OneClient = None,
+) -> None:
+    """Tell what came of the leads: recovered, revenue, lift.
+
+    docs/report.md says what each number means, and on which day it counts.
+
+    \b
+    winback report -c acme.yaml
+    winback report -c acme.yaml --since 90d --by week
+    winback report -c clients/ --by product --csv > report.csv
+    """
+    from connector.cli.report import run_report
+
+    if json and csv:
+        raise typer.BadParameter("say either --json or --csv")
+    run_report(config, client=client, since=since, by=by, as_json=json, as_csv=csv)
 
 
 @app.command()

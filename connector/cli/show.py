@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _JOINERS = "\u200c\u200d"  # they belong to the spelling of Persian, Hindi and some emoji
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # spreadsheets take the wide ones for the narrow
 ONE_LINE = 10_000  # columns where nobody looks: a row is a line, so that grep finds it
 
 
@@ -72,6 +73,14 @@ def as_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], empty
 
 def _cell(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def cell(value: Any) -> Any:
+    """A value for CSV that no spreadsheet takes for a formula and no terminal obeys."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
 def say(text: str) -> None:

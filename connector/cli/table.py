@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.address import contact
 from connector.cli.opening import looking, some_clients
-from connector.cli.show import Column, as_table, plain, say
+from connector.cli.show import Column, as_table, cell, say
 from connector.cli.show import as_json as print_json
 from connector.config.shape import nearest
 from connector.engine import view
@@ -41,7 +41,6 @@ EXPORT_COLUMNS = (
     "client", "store", "email", "state", "rule", "reason", "created_at", "abandoned_at", "updated_at",
     "product_name", "checkout_url", "total", "currency", "consent",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # spreadsheets take the wide ones for the narrow
 
 
 def _rows(ctx: Context, client: str | None, filters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -104,15 +103,7 @@ def export_leads(config: Path, *, client: str | None, filters: dict[str, Any]) -
         rows = _rows(ctx, client, filters)
         writer.writeheader()
         for row in rows:
-            writer.writerow({key: _safe(value) for key, value in row.items() if key in EXPORT_COLUMNS})
-
-
-def _safe(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula and no terminal obeys: shoppers choose their own names."""
-    if not isinstance(value, str):
-        return value
-    text = plain(value)
-    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+            writer.writerow({key: cell(value) for key, value in row.items() if key in EXPORT_COLUMNS})
 
 
 def explain_shopper(config: Path, email: str, client: str | None, *, as_json: bool) -> int:

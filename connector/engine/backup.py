@@ -106,5 +106,5 @@ def _keep_suppressions(target: Database, later: Sequence[Row[Any]]) -> None:
     with target.write() as connection:
         for row in later:
             if row.why == "erased":
-                erase_rows(connection, row.client, row.value)
+                erase_rows(target, connection, row.client, row.value)
         target.upsert(connection, tables.Suppression, [dict(row._mapping) for row in later])

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, 
 
 from connector import rules, tables
 from connector.db import table
-from connector.engine import outbox, sequences
+from connector.engine import outbox, outcomes, sequences
 from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.followup import follow_activity
@@ -67,6 +67,7 @@ class _Batch:
     leads: dict[str, dict[str, Any]] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)  # shoppers whose old lead gives way (R5)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
     per_store: Counter[str] = field(default_factory=Counter)
 
 
@@ -148,6 +149,8 @@ def _make_lead(
         "sequence": row.carry_sequence or batch.sequence,
     }
     batch.leads[row.shopper] = lead
+    if not row.carry_sequence:
+        batch.outcomes.append(outcomes.made(client.id, row, created, lead["arm"]))
     batch.per_store[row.store] += 1
     if generation > 1:
         batch.replaced.append(row.shopper)
@@ -212,6 +215,7 @@ def _write(ctx: Context, connection: Connection, client: Client, batch: _Batch, 
         outbox.cancel(connection, client.id, shopper, "R5", "a new lead took its place")
     ctx.db.upsert(connection, tables.Window, list(batch.windows.values()))
     _upsert_leads(ctx, connection, client, batch)
+    ctx.db.insert_new(connection, tables.Outcome, batch.outcomes)
     ctx.db.insert_new(connection, tables.Delivery, [row for row in batch.deliveries if _is_current(row, batch)])
     if batch.events:
         connection.execute(insert(EVENTS), batch.events)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, case, func, insert, null, or_
 from connector import tables
 from connector.config import Step
 from connector.db import table
-from connector.engine import outbox, sequences
+from connector.engine import outbox, outcomes, sequences
 from connector.engine.context import Client, Context, steps_for
 from connector.engine.facts import StoreClock, store_clocks
 from connector.engine.prepare import Job
@@ -90,6 +90,7 @@ class Done:
         if self.enrolled:
             clocks = store_clocks(connection, client)
             connection.execute(MARK_ENROLLED, [self._mark(client, row, clocks) for row, _ in self.enrolled])
+            connection.execute(outcomes.MARK_STEP, [_step(client, row) for row, _ in self.enrolled])
             ctx.db.insert_new(connection, tables.Delivery, self._next_steps(connection, client))
 
     def _mark(self, client: Client, row: Row[Any], clocks: Mapping[str, StoreClock]) -> dict[str, Any]:
@@ -118,6 +119,11 @@ class Done:
                 rows.append(outbox.enrolment(dict(lead._mapping), row.crm, index, due))
                 break
         return rows
+
+
+def _step(client: Client, row: Row[Any]) -> dict[str, Any]:
+    place = {"b_client": client.id, "b_store": row.store, "b_id": row.checkout_id}
+    return {**place, "b_bit": outcomes.bit(row.step)}
 
 
 def _later(sequence: sequences.Steps, row: Row[Any]) -> list[tuple[int, Step]]:

@@ -107,6 +107,9 @@ def _windows(connection: Connection, client: str, shoppers: set[str]) -> dict[st
     return {row.shopper: row.opened_at for row in connection.execute(query)}
 
 
+ERASED = "erased"
+
+
 @dataclass(frozen=True)
 class Suppressions:
     """R10 for one client: shoppers and domains from the table, addresses and domains from `exclude:`."""

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Row, delete, select, update
 from connector import tables
 from connector.address import contact
 from connector.config.shape import nearest
-from connector.db import table
-from connector.engine import outbox
+from connector.db import Database, table
+from connector.engine import outbox, tallies
 from connector.engine.context import Client, Context
+from connector.engine.facts import ERASED
 from connector.engine.story import tell
 from connector.errors import ConfigError
 from connector.rules import BOUGHT, State
@@ -22,7 +23,6 @@ CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
 EVENTS = table(tables.Event)
 LEADS = table(tables.Lead)
-RECOVERIES = table(tables.Recovery)
 STORES = table(tables.Store)
 SUPPRESSIONS = table(tables.Suppression)
 WINDOWS = table(tables.Window)
@@ -104,8 +104,8 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
     now = ctx.clock()
     with ctx.db.write() as connection:
         _let_go(ctx, connection, client, shopper, "deleted", now)
-        erase_rows(connection, client.id, shopper)
-        row = {"client": client.id, "value": shopper, "why": "erased", "at": now}
+        erase_rows(ctx.db, connection, client.id, shopper)
+        row = {"client": client.id, "value": shopper, "why": ERASED, "at": now}
         ctx.db.upsert(connection, tables.Suppression, [row])
         if crms:
             for crm in client.config.crms:
@@ -115,15 +115,13 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
     return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again"
 
 
-def erase_rows(connection: Connection, client: str, shopper: str) -> None:
-    """Deletes what is stored of a shopper, but for what a CRM is still to be told."""
+def erase_rows(db: Database, connection: Connection, client: str, shopper: str) -> None:
+    """Deletes what is stored of a shopper, but for what a CRM is still to be told, and the numbers of the report."""
+    tallies.fold_shopper(db, connection, client, shopper)
     for rows in (CHECKOUTS, EVENTS, WINDOWS, LEADS):
         connection.execute(delete(rows).where(rows.c.client == client, rows.c.shopper == shopper))
     ended = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper)
     connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
-    connection.execute(
-        update(RECOVERIES).where(RECOVERIES.c.client == client, RECOVERIES.c.shopper == shopper).values(shopper="")
-    )
 
 
 def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:

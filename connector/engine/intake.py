@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from connector import rules, tables
 from connector.db import table
+from connector.engine import revenue, tallies
 from connector.engine.context import Client, Context
-from connector.engine.facts import Suppressions
+from connector.engine.facts import ERASED, Suppressions
 from connector.engine.followup import follow_page
 from connector.engine.payload import write_payload
 from connector.engine.purchases import end_bought
@@ -50,9 +51,23 @@ def store_checkouts(
                 _erase_suppressed(row, suppressions)
                 rows.append(row)
         ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
+        tallies.contactable(ctx.db, connection, client.id, store, _newly_contactable(rows, before))
         follow_page(ctx, connection, client, rows, before, now)
         _move_cursor(connection, client.id, store, {"checkouts_cursor": page.cursor})
     return len(rows)
+
+
+def _newly_contactable(rows: Sequence[dict[str, Any]], before: dict[str, Row[Any]]) -> list[date]:
+    """R1: the days of the checkouts whose address was not known before.
+
+    Not those that go on with another one, nor those that a store still lists of somebody who was counted and erased.
+    """
+    return [
+        row["started_at"].date()
+        for row in rows
+        if row["shopper"] and not row["by_link"] and (row["state"], row["reason"]) != (State.SUPPRESSED, ERASED)
+        if row["id"] not in before or not before[row["id"]].shopper
+    ]
 
 
 def _known(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:
@@ -153,6 +168,7 @@ def store_orders(ctx: Context, client: Client, store: str, page: Page[Order], no
         ]
         changed = [row for row in rows if _differs(row, known.get(row["id"]))]
         ctx.db.upsert(connection, tables.Order, changed)
+        revenue.follow(connection, client.id, store, changed)
         end_bought(ctx, connection, client, [row for row in changed if row["purchase"]], now)
         _move_cursor(connection, client.id, store, {"orders_cursor": page.cursor})
     return len(rows)

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, tuple_, update
 
 from connector import tables
-from connector.db import Database, table
+from connector.db import table
+from connector.engine import outcomes, revenue
 from connector.engine.context import Client, Context
 from connector.engine.outbox import cancel, withdraw
 from connector.engine.story import tell
@@ -20,7 +21,6 @@ from connector.rules import BOUGHT, Decision, Facts, Purchase, State, bought
 CHECKOUTS = table(tables.Checkout)
 ORDERS = table(tables.Order)
 LEADS = table(tables.Lead)
-RECOVERIES = table(tables.Recovery)
 
 
 def purchases_of(
@@ -176,8 +176,8 @@ def close(
     )
     if not again:
         tell(connection, client.id, row.shopper, now, f"{state}: {decision.reason}", "R7", row.store, row.id)
-    if order:
-        _record(ctx.db, connection, client.id, row, order, state, now)
+        outcomes.bought(connection, client.id, row, state)
+    revenue.record(ctx.db, connection, client.id, row, order, state, now)
     if not again:
         _release_leads(ctx, connection, client, row, order, now)
 
@@ -189,37 +189,6 @@ def _order_of(connection: Connection, client: str, row: Row[Any], purchases: Seq
     first = min(ends, key=lambda p: (not p.same_checkout, p.placed_at))
     query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.id == first.order_id, ORDERS.c.purchase)
     return next(iter(connection.execute(query.order_by(ORDERS.c.store != row.store))), None)
-
-
-RANK = {State.RECOVERED: 2, State.BOUGHT_LATER: 1, State.SELF_RECOVERED: 0}
-
-
-def _record(
-    db: Database, connection: Connection, client: str, row: Row[Any], order: Row[Any], state: State, now: datetime
-) -> None:
-    """One recovery an order, however many checkouts it ends: the one that a step brought back wins."""
-    key = and_(RECOVERIES.c.client == client, RECOVERIES.c.store == order.store, RECOVERIES.c.order_id == order.id)
-    known = connection.execute(select(RECOVERIES.c.state).where(key)).scalar()
-    if known is not None and RANK[State(known)] >= RANK[state]:
-        return
-    recovery = {
-        "client": client,
-        "store": order.store,
-        "order_id": order.id,
-        "shopper": row.shopper,
-        "state": state,
-        "origin": order.origin,
-        "amount": order.total,
-        "currency": order.currency,
-        "placed_at": order.placed_at,
-        "seen_at": now,
-        "checkout_store": row.store,
-        "checkout_id": row.id,
-        "last_step": row.delivered_step,
-        "last_delivered_at": row.delivered_last_at,
-        "arm": row.arm,
-    }
-    db.upsert(connection, tables.Recovery, [recovery])
 
 
 def _release_leads(

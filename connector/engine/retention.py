@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import and_, delete, or_, select, update
 
 from connector import rules, tables
 from connector.db import table
-from connector.engine import endings, outbox, sequences
+from connector.engine import endings, outbox, sequences, tallies
 from connector.engine.context import Client, Context
 from connector.engine.story import tell
+from connector.engine.tallies import NUMBERS
 from connector.rules import State
 
 CHECKOUTS = table(tables.Checkout)
@@ -21,7 +22,6 @@ LEADS = table(tables.Lead)
 ORDERS = table(tables.Order)
 RECOVERIES = table(tables.Recovery)
 WINDOWS = table(tables.Window)
-NUMBERS = timedelta(days=400)  # windows and recoveries hold no address: a year's report, and some
 BATCH = 500
 
 
@@ -101,3 +101,4 @@ def purge(ctx: Context, client: Client, now: datetime) -> None:
         for rows, at in ((WINDOWS, WINDOWS.c.opened_at), (RECOVERIES, RECOVERIES.c.seen_at), (HOURS, HOURS.c.hour)):
             connection.execute(delete(rows).where(rows.c.client == client.id, at < now - NUMBERS))
         sequences.purge(connection, client)
+        tallies.purge(ctx.db, connection, client.id, old, now)

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _refusals()
     _capture()
     _templates()
+    _report()
 
 
 def _sequences() -> None:
@@ -65,3 +66,42 @@ def _templates() -> None:
 def _refusals() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("exchange", sa.String(), server_default="", nullable=False))
+def _report() -> None:
+    with op.batch_alter_table("recoveries", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("day", sa.Date(), nullable=True))
+        batch_op.add_column(sa.Column("product_name", sa.String(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("stage", sa.String(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("net", sa.BigInteger(), server_default="0", nullable=False))
+    op.execute("update recoveries set day = date(placed_at), net = round(cast(amount as numeric) * 10000)")
+    op.create_table(
+        "outcomes",
+        sa.Column("client", sa.String(), nullable=False),
+        sa.Column("store", sa.String(), nullable=False),
+        sa.Column("checkout_id", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("product_name", sa.String(), nullable=False),
+        sa.Column("stage", sa.String(), nullable=False),
+        sa.Column("arm", sa.String(), nullable=False),
+        sa.Column("steps", sa.BigInteger(), nullable=False),
+        sa.Column("bought", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("client", "store", "checkout_id", "day"),
+    )
+    op.create_table(
+        "tallies",
+        sa.Column("client", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("store", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("product_name", sa.String(), nullable=False),
+        sa.Column("stage", sa.String(), nullable=False),
+        sa.Column("arm", sa.String(), nullable=False),
+        sa.Column("steps", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("last_step", sa.Integer(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("net", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "client", "day", "store", "kind", "product_name", "stage", "arm", "steps", "state", "last_step", "currency"
+        ),
+    )

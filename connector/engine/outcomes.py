@@ -1,0 +1,82 @@
+"""What became of each lead, for the report: written as leads are made, steps delivered and orders placed.
+
+An outcome belongs to a checkout and the day on which it made a lead. Later news of the checkout is about its latest
+lead. A lead that goes on under a corrected address is the same one (R6).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, bindparam, func, select, update
+
+from connector import tables
+from connector.db import table
+
+OUTCOMES = table(tables.Outcome)
+MOST_STEPS = 62  # bits of a big integer
+
+
+def made(client: str, row: Row[Any], at: datetime, arm: str) -> dict[str, Any]:
+    """The outcome of a lead that this checkout makes now; none is bought and no step is delivered yet."""
+    return {
+        "client": client,
+        "store": row.store,
+        "checkout_id": row.id,
+        "day": at.date(),
+        "product_name": row.product_name,
+        "stage": row.stage,
+        "arm": arm,
+        "steps": 0,
+        "bought": "",
+    }
+
+
+def bit(step: int) -> int:
+    """How a delivered step is noted."""
+    return 1 << min(step, MOST_STEPS - 1)
+
+
+def steps_in(noted: int) -> list[int]:
+    """The steps that were noted."""
+    return [step for step in range(MOST_STEPS) if noted & bit(step)]
+
+
+def _latest() -> tuple[ColumnElement[bool], ...]:
+    """The lead that a checkout made last."""
+    here, same = _of(OUTCOMES), OUTCOMES.alias()
+    newest = select(func.max(same.c.day)).where(*_of(same)).scalar_subquery()
+    return (*here, OUTCOMES.c.day == newest)
+
+
+def _of(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
+    return (
+        rows.c.client == bindparam("b_client"),
+        rows.c.store == bindparam("b_store"),
+        rows.c.checkout_id == bindparam("b_id"),
+    )
+
+
+# Made once: to build a statement costs more than to run it. The first takes many parameters at once.
+MARK_STEP = (
+    update(OUTCOMES)
+    .where(*_latest())
+    .values(steps=OUTCOMES.c.steps.bitwise_or(bindparam("b_bit", type_=OUTCOMES.c.steps.type)))
+)
+MARK_BOUGHT = update(OUTCOMES).where(*_latest(), OUTCOMES.c.bought == "").values(bought=bindparam("b_state"))
+LATEST = select(OUTCOMES).where(*_latest())
+
+
+def bought(connection: Connection, client: str, row: Row[Any], state: str) -> None:
+    """A purchase ended the checkout of this row."""
+    connection.execute(MARK_BOUGHT, {**_place(client, row), "b_state": state})
+
+
+def latest(connection: Connection, client: str, row: Row[Any]) -> Row[Any] | None:
+    """The outcome of the latest lead that the checkout of this row made, if it ever made one."""
+    return connection.execute(LATEST, _place(client, row)).first()
+
+
+def _place(client: str, row: Row[Any]) -> dict[str, Any]:
+    return {"b_client": client, "b_store": row.store, "b_id": row.id}

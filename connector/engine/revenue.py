@@ -1,0 +1,129 @@
+"""What is kept of a purchase (R7): one recovery an order, with its amount as refunds and cancellations change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+
+from connector import tables
+from connector.db import Database, table
+from connector.engine import outcomes
+from connector.engine.tallies import units
+from connector.model import Origin
+from connector.rules import State
+
+DELIVERIES = table(tables.Delivery)
+RECOVERIES = table(tables.Recovery)
+FOLLOWED = timedelta(days=60)  # from the order on
+RANK = {State.RECOVERED: 2, State.BOUGHT_LATER: 1, State.SELF_RECOVERED: 0}
+UNSEEN = "completed "  # in place of the id of an order that was not read (yet)
+
+
+def net(total: str, refunded: str, purchase: bool) -> int:
+    """What an order is worth now, in ten-thousandths: nothing where it is no purchase any more."""
+    return max(0, units(Decimal(total) - Decimal(refunded))) if purchase else 0
+
+
+def record(
+    db: Database,
+    connection: Connection,
+    client: str,
+    row: Row[Any],
+    order: Row[Any] | None,
+    state: State,
+    now: datetime,
+) -> None:
+    """One recovery an order, however many checkouts it ends: the one that a step brought back wins.
+
+    A checkout that was completed before its order was read has one of unknown amount until then.
+    """
+    if order is not None:
+        connection.execute(delete(RECOVERIES).where(*_here(client, row.store, UNSEEN + row.id)))
+        known = connection.execute(select(RECOVERIES).where(*_here(client, order.store, order.id))).first()
+        if known is not None and (RANK[State(known.state)], known.arm) >= (RANK[state], row.arm):
+            return
+    told = _of_order(order) if order is not None else _unseen(row, now)
+    recovery = {
+        "client": client,
+        **told,
+        "shopper": row.shopper,
+        "state": state,
+        "seen_at": now,
+        "checkout_store": row.store,
+        "checkout_id": row.id,
+        "last_step": _last_step(connection, client, row, told["placed_at"], state),
+        "last_delivered_at": row.delivered_last_at,
+        "arm": row.arm,
+        **_cohort(outcomes.latest(connection, client, row), row),
+    }
+    db.upsert(connection, tables.Recovery, [recovery])
+
+
+def _here(client: str, store: str, order_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (RECOVERIES.c.client == client, RECOVERIES.c.store == store, RECOVERIES.c.order_id == order_id)
+
+
+def _cohort(lead: Row[Any] | None, row: Row[Any]) -> dict[str, Any]:
+    """A purchase counts where its lead does; without one, on the day on which the checkout was started."""
+    if lead is not None:
+        return {"day": lead.day, "product_name": lead.product_name, "stage": lead.stage}
+    return {"day": row.started_at.date(), "product_name": row.product_name, "stage": row.stage}
+
+
+def _of_order(order: Row[Any]) -> dict[str, Any]:
+    return {
+        "store": order.store,
+        "order_id": order.id,
+        "origin": order.origin,
+        "amount": order.total,
+        "currency": order.currency,
+        "placed_at": order.placed_at,
+        "net": net(order.total, order.refunded, order.purchase),
+    }
+
+
+def _unseen(row: Row[Any], now: datetime) -> dict[str, Any]:
+    return {
+        "store": row.store,
+        "order_id": UNSEEN + row.id,
+        "origin": Origin.CHECKOUT,
+        "amount": "0",
+        "currency": row.currency,
+        "placed_at": row.completed_at or now,
+        "net": 0,
+    }
+
+
+def _last_step(connection: Connection, client: str, row: Row[Any], placed_at: datetime, state: State) -> int | None:
+    """The last step before the order: one that was under way and went out after it did not bring it."""
+    if state is State.SELF_RECOVERED or row.delivered_step is None:
+        return None
+    if row.delivered_last_at <= placed_at:
+        return int(row.delivered_step)
+    query = select(func.max(DELIVERIES.c.step)).where(
+        DELIVERIES.c.client == client,
+        DELIVERIES.c.shopper == row.shopper,
+        DELIVERIES.c.store == row.store,
+        DELIVERIES.c.checkout_id == row.id,
+        DELIVERIES.c.kind == "enrol",
+        DELIVERIES.c.done_at <= placed_at,
+        DELIVERIES.c.state == "done",
+    )
+    found = connection.execute(query).scalar()
+    return 0 if found is None else int(found)
+
+
+def follow(connection: Connection, client: str, store: str, orders: Sequence[Mapping[str, Any]]) -> None:
+    """Brings the amounts of recoveries in line with their orders, for 60 days from the order on."""
+    here = (RECOVERIES.c.client == client, RECOVERIES.c.store == store)
+    ids = [order["id"] for order in orders]
+    query = select(RECOVERIES.c.order_id, RECOVERIES.c.net, RECOVERIES.c.placed_at)
+    known = {row.order_id: row for row in connection.execute(query.where(*here, RECOVERIES.c.order_id.in_(ids)))}
+    for order in orders:
+        row, worth = known.get(order["id"]), net(order["total"], order["refunded"], order["purchase"])
+        if row is not None and row.net != worth and order["modified_at"] <= row.placed_at + FOLLOWED:
+            connection.execute(update(RECOVERIES).where(*here, RECOVERIES.c.order_id == order["id"]).values(net=worth))
