@@ -15,6 +15,7 @@ from connector.templates.syntax import USUAL_FIELDS, Syntax, syntax_of
 load()
 MERGING = sorted(name for name, cls in CRMS.items() if hasattr(cls, "merge"))
 ALL = [(email, language) for email in EMAILS for language in LANGUAGES]
+FIELDS = {"MEMBERSHIP": "{{ product_name }}", "CHECKOUT": "{{ checkout_url }}"}
 VALUES = {
     "first_name": "Zoë",
     "product_name": "Enamel trail mug 2024",

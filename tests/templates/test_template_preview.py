@@ -6,7 +6,6 @@ import html
 import re
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,6 @@ ATTACKS = [
     "&#60;script&#62;",
 ]
 SYNTAX = re.compile(r"\*\||\|\*|\{\{|\}\}|\{%|%\}|\[\[|\]\]|\[%|%\]|%[A-Z/$]|\$\{")
-
-
-@pytest.fixture
-def owner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Owner]:
-    made = Owner(tmp_path, capsys)
-    yield made
-    made.close()
 
 
 def framed(source: str) -> list[str]:
