@@ -18,6 +18,7 @@ from connector.engine.counting import read_visits
 from connector.engine.decide import decide_client
 from connector.engine.intake import store_checkouts, store_orders
 from connector.engine.notes import note
+from connector.engine.soon import after_poll
 from connector.errors import ConfigError, TransientError, WinbackError
 from connector.model import Finding, Page
 
@@ -44,6 +45,7 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
     if options is None:
         return Polled(store_id, error="not in the configuration")
     polled = Polled(store_id)
+    planned = _store_row(ctx, client.id, store_id).next_poll_at
     errors: list[WinbackError] = []
     try:
         adapter = accounts.store(client, options)
@@ -60,7 +62,7 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
                 ctx.numbers.poll_failed(client.id, store_id, what, errors[-1])
     note(ctx, client, store_id, polled.findings, finished=not errors)
     polled.error = "; ".join(dict.fromkeys(str(error) for error in errors))
-    _finish(ctx, client, store_id, errors, options.poll_every)
+    _finish(ctx, client, store_id, errors, options.poll_every, planned)
     if any(isinstance(error, ConfigError) for error in errors):
         accounts.close("store", client.id, store_id)
     polled.leads = decide_client(ctx, client, ctx.clock())
@@ -127,35 +129,44 @@ def _update(ctx: Context, client: str, store: str, **values: Any) -> None:
         connection.execute(update(STORES).where(STORES.c.client == client, STORES.c.id == store).values(**values))
 
 
-def _finish(ctx: Context, client: Client, store: str, errors: list[WinbackError], poll_every: timedelta) -> None:
+def _finish(
+    ctx: Context,
+    client: Client,
+    store: str,
+    errors: list[WinbackError],
+    poll_every: timedelta,
+    planned: datetime | None,
+) -> None:
     now = ctx.clock()
-    row = _store_row(ctx, client.id, store)
-    if not errors:
-        first = row.first_poll_at or now
-        _update(
-            ctx, client.id, store, first_poll_at=first, polled_at=now, next_poll_at=now + poll_every,
-            failures=0, failing_since=None, error="", paused=False,
-        )  # fmt: skip
-        return
-    paused = any(isinstance(error, ConfigError) for error in errors)
-    text = "; ".join(dict.fromkeys(str(error) for error in errors))
-    asked = max((error.retry_after or 0 for error in errors if isinstance(error, TransientError)), default=0)
-    wait = max(timedelta(seconds=asked), pause(row.failures, poll_every))
-    _update(
-        ctx,
-        client.id,
-        store,
-        failing_since=row.failing_since or now,
-        failures=row.failures + 1,
-        error=text,
-        paused=paused,
-        next_poll_at=now + wait,
-    )
-    if text != row.error:
-        if paused:
-            ctx.alert(f"{client.id}/{store}", text)
+    here = (STORES.c.client == client.id, STORES.c.id == store)
+    with ctx.db.write() as connection:
+        row = connection.execute(select(STORES).where(*here).with_for_update()).one()
+        if not errors:
+            values: dict[str, Any] = {"first_poll_at": row.first_poll_at or now, "polled_at": now, "failures": 0}
+            values |= {"failing_since": None, "error": "", "paused": False}
+            values["next_poll_at"] = after_poll(row, planned, now, poll_every)
         else:
-            log.warning("%s/%s: %s", client.id, store, again_in(text, wait))
+            values = _failed(row, errors, now, poll_every, planned)
+        connection.execute(update(STORES).where(*here).values(**values))
+    if errors and values["error"] != row.error:
+        if values["paused"]:
+            ctx.alert(f"{client.id}/{store}", values["error"])
+        else:
+            log.warning("%s/%s: %s", client.id, store, again_in(values["error"], values["next_poll_at"] - now))
+
+
+def _failed(
+    row: Row[Any], errors: list[WinbackError], now: datetime, poll_every: timedelta, planned: datetime | None
+) -> dict[str, Any]:
+    told = max((error.retry_after or 0 for error in errors if isinstance(error, TransientError)), default=0)
+    wait = max(timedelta(seconds=told), pause(row.failures, poll_every))
+    return {
+        "failing_since": row.failing_since or now,
+        "failures": row.failures + 1,
+        "error": "; ".join(dict.fromkeys(str(error) for error in errors)),
+        "paused": any(isinstance(error, ConfigError) for error in errors),
+        "next_poll_at": now + wait if told else after_poll(row, planned, now, wait),
+    }
 
 
 def pause(failures: int, poll_every: timedelta, jitter: Callable[[], float] = random.random) -> timedelta:

@@ -21,7 +21,7 @@ def apply_configuration(ctx: Context) -> None:
     sequences.settle_in(ctx)
     ctx.db.note_made(ctx.clock())
     with ctx.db.write() as connection:
-        _mark(connection, STORES, _stores(ctx), {"next_poll_at": None, "paused": False})
+        _mark(connection, STORES, _stores(ctx), {"next_poll_at": ctx.clock(), "paused": False})
         _mark(connection, CRMS, _crms(ctx), {"retry_at": None, "paused": False})
 
 
