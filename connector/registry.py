@@ -46,6 +46,7 @@ class Cap(StrEnum):
     CONSENT = "consent"  # reads marketing consent with the checkout
     RECOVERY_URL = "recovery_url"  # a link that restores the cart the next day
     STARTS = "starts"  # can count the checkouts that were started (R1); then it is a CountsStarts
+    WEBHOOKS = "webhooks"  # tells of news at once: connector.hooks.SendsHooks
     # CRMs
     TAGS = "tags"
     FIELDS = "fields"  # creates and sets custom fields

@@ -65,7 +65,7 @@ class Credentials:
 
 
 class Api:
-    """`GET`s under /wp-json/ of one store. Raises the three errors."""
+    """Requests under /wp-json/ of one store. Raises the three errors."""
 
     def __init__(self, door: Door, credentials: Credentials) -> None:
         self.door = door
@@ -92,22 +92,33 @@ class Api:
             reraise=True,
         ):
             with attempt:
-                return self._answer(self._send(endpoint, query))
+                return self._answer(self._send(self._package.get(endpoint, params=dict(query))))
         raise AssertionError("unreachable")
 
-    def _send(self, endpoint: str, query: Mapping[str, str]) -> Response:
-        built = self._package.get(endpoint, params=dict(query))
-        headers = {"accept": "application/json"}
-        url = built["url"]
+    def post(self, endpoint: str, data: Mapping[str, Any]) -> Answer:
+        """Makes a record. Never sent twice: where the answer is lost, nobody knows whether the record is there."""
+        return self._answer(self._send(self._package.post(endpoint, dict(data))))
+
+    def delete(self, endpoint: str) -> Answer:
+        """Deletes a record for good. One that is not there (any more) is a ConfigError."""
+        return self._answer(self._send(self._package.delete(endpoint, params={"force": "true"})))
+
+    def _send(self, built: Mapping[str, Any]) -> Response:
+        headers, url = {"accept": "application/json"}, built["url"]
+        if built["data"] is not None:
+            headers["content-type"] = "application/json"
         if self.encrypted:
-            url += f"?{urlencode(built['params'])}"
+            url += f"?{urlencode(built['params'])}" if built["params"] else ""
             if auth := built["auth"]:
                 pair = f"{auth.username}:{auth.password}".encode()
                 headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         # Over plain http the address holds an OAuth signature already. The store takes each only once, so after a lost
         # answer `get` signs anew.
         try:
-            return self.door.send("GET", url, headers=headers, allow=EXPLAINED, repeatable=self.encrypted)
+            may_repeat = self.encrypted and built["method"] == "GET"
+            return self.door.send(
+                built["method"], url, headers=headers, body=built["data"], allow=EXPLAINED, repeatable=may_repeat
+            )
         except TransientError as error:
             raise TransientError(_plain(str(error)), error.retry_after) from None  # WordPress marks its sentences up
 

@@ -10,7 +10,7 @@ Documentation: https://shopify.dev/docs/api/admin-graphql/2026-10/queries/abando
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -18,9 +18,11 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from connector.errors import ConfigError, TransientError
+from connector.hooks import Hint, Installed
 from connector.http import Door, Http, Rate
 from connector.model import Checkout, Finding, Health, Identity, Order, Page
 from connector.registry import Cap, StoreOptions, platform
+from platforms import _shopify_hooks as webhooks
 from platforms import _shopify_records as records
 from platforms import _shopify_words as words
 from platforms._shopify_api import MAX_COST, VERSION, Answer, Api, Client, shop_domain, shop_origin
@@ -51,6 +53,9 @@ class ShopifyOptions(StoreOptions):
     access_token: SecretStr | None = Field(None, description="shpat_…, of an app made in the store's admin.")
     client_id: str | None = Field(None, description="Dev Dashboard → your app → Settings.")
     client_secret: SecretStr | None = Field(None, description="Dev Dashboard → your app → Settings.")
+    webhook_secret: SecretStr | None = Field(
+        None, description="With access_token: the app's API secret key, which signs webhooks. Default: client_secret."
+    )
 
     @model_validator(mode="after")
     def _one_way_in(self) -> ShopifyOptions:
@@ -91,13 +96,17 @@ class Shopify:
 
     name: ClassVar[str] = "shopify"
     title: ClassVar[str] = "Shopify"
-    capabilities: ClassVar[frozenset[Cap]] = frozenset({Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL})
+    capabilities: ClassVar[frozenset[Cap]] = frozenset(
+        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.WEBHOOKS}
+    )
+    hook_topics: ClassVar[tuple[str, ...]] = webhooks.TOPICS
     rate: ClassVar[Rate] = Rate(connections=2)  # the budget of points is the limit, and Shopify keeps count
     Options: ClassVar[type[StoreOptions]] = ShopifyOptions
 
     def __init__(self, options: ShopifyOptions, http: Http) -> None:
         self._shop = options.shop
         self._name = f"Shopify {options.shop}"
+        self._hook_secret = options.webhook_secret or options.client_secret or SecretStr("")
         origin = options.base_url or shop_origin(options.shop)
 
         def open_door(token: str) -> Door:
@@ -161,6 +170,27 @@ class Shopify:
             message = f"Shopify answers with its API of {answer.version}, not {VERSION}: update Winback"
             findings.append(Finding(message, subject="API version"))
         return Health(Identity(shop["id"], shop["name"]), tuple(findings))
+
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hint | None:
+        """What a webhook asks for. Raises SignatureError."""
+        return webhooks.read(self._shop, self._hook_secret.get_secret_value(), headers, body)
+
+    def hooks(self, url: str) -> Sequence[Installed]:
+        """The app's webhooks that lead to us. Those of the app's own configuration file are not shown to it."""
+        return webhooks.installed(self._api, url)
+
+    def install_hooks(self, url: str) -> Sequence[str]:
+        """Subscribes to the topics. Raises ConfigError where nobody could tell that they come from Shopify."""
+        if not self._hook_secret.get_secret_value():
+            raise ConfigError(
+                f"{self._name}: webhook_secret is missing. With access_token it is the API secret key of the app: "
+                "Settings → Apps → Develop apps → your app → API credentials"
+            )
+        return webhooks.install(self._api, url)
+
+    def remove_hooks(self, url: str) -> Sequence[str]:
+        """Ends the subscriptions."""
+        return webhooks.remove(self._api, url)
 
     def _probe(self, told: set[str]) -> list[Finding]:
         """Reads a few records of both kinds, because only then does Shopify say what it withholds."""

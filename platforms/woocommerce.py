@@ -12,7 +12,7 @@ From 10.9 on, and on classic checkouts always, an order comes to be with "Place 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -20,9 +20,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 
 from connector.errors import ConfigError, WinbackError
+from connector.hooks import Hint, Installed
 from connector.http import Http, Rate
 from connector.model import Checkout, Finding, Health, Identity, Order, Page
 from connector.registry import Cap, StoreOptions, Url, platform
+from platforms import _woocommerce_hooks as webhooks
 from platforms import _woocommerce_records as records
 from platforms._woocommerce_api import PERMALINKS, Answer, Api, Credentials, UnknownValueError
 from platforms._woocommerce_paging import read
@@ -61,6 +63,9 @@ class WooCommerceOptions(StoreOptions):
     key_in_query: bool = Field(
         False, description="Send the key in the address, for web servers that drop the Authorization header."
     )
+    webhook_secret: SecretStr | None = Field(
+        None, description="The secret of webhooks that you made by hand. Default: made of the consumer secret."
+    )
 
 
 @platform
@@ -69,7 +74,10 @@ class WooCommerce:
 
     name: ClassVar[str] = "woocommerce"
     title: ClassVar[str] = "WooCommerce"
-    capabilities: ClassVar[frozenset[Cap]] = frozenset({Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL})
+    capabilities: ClassVar[frozenset[Cap]] = frozenset(
+        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.WEBHOOKS}
+    )
+    hook_topics: ClassVar[tuple[str, ...]] = webhooks.TOPICS
     rate: ClassVar[Rate] = Rate(connections=2)
     Options: ClassVar[type[StoreOptions]] = WooCommerceOptions
 
@@ -84,6 +92,7 @@ class WooCommerce:
         key, secret = options.consumer_key.get_secret_value(), options.consumer_secret.get_secret_value()
         self._api = Api(door, Credentials(key, secret, options.key_in_query))
         self._open_statuses: tuple[str, ...] = records.OPEN_STATUSES
+        self._hook_secret = options.webhook_secret or SecretStr(webhooks.derived_secret(secret))
 
     def __repr__(self) -> str:
         return f"WooCommerce({self.options.id})"
@@ -104,6 +113,22 @@ class WooCommerce:
         home = about.get("home") or about.get("url") or (status.get("environment") or {}).get("home_url")
         identity = Identity(_without_scheme(home or self.options.url), str(about.get("name") or ""))
         return Health(identity, tuple(findings))
+
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hint | None:
+        """What a webhook asks for. Raises SignatureError."""
+        return webhooks.read(self._hook_secret.get_secret_value(), headers, body)
+
+    def hooks(self, url: str) -> Sequence[Installed]:
+        """The store's webhooks that lead to us."""
+        return webhooks.installed(self._api, url, self._hook_secret.get_secret_value())
+
+    def install_hooks(self, url: str) -> Sequence[str]:
+        """Makes the webhooks. The key needs the permission Read/Write."""
+        return webhooks.install(self._api, url, self._hook_secret.get_secret_value())
+
+    def remove_hooks(self, url: str) -> Sequence[str]:
+        """Deletes the webhooks. The key needs the permission Read/Write."""
+        return webhooks.remove(self._api, url, self._hook_secret.get_secret_value())
 
     def _pages(
         self,

@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     )
     engine: Literal["embedded"] = Field("embedded", description="embedded: this process does all the work.")
     http: HttpSettings = HttpSettings()
-    public_url: Url | None = Field(None, description="Where the short links /r/… are reached from outside.")
+    public_url: Url | None = Field(
+        None, description="The address, with https, at which short links and webhooks reach this daemon from outside."
+    )
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -162,6 +162,10 @@ class World:
         """Changes a customer's consent now."""
         self._consent(email, "UNSUBSCRIBED")
 
+    def shown(self, record_id: str) -> Object:
+        """A checkout or an order as it is now."""
+        return (self._order if "/Order/" in record_id else self._checkout)(record_id).shown
+
     def _number(self) -> int:
         self._next += 1
         return self._next

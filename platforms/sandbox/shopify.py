@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 from connector.model import ConsentState
 from connector.sandbox import Clock, Reply, Request, Server, utc_now
 from platforms.sandbox import _graphql
+from platforms.sandbox._shopify_hooks import Subscriptions
 from platforms.sandbox._shopify_world import PROTECTED, World
 
 VERSION = "2026-10"
@@ -91,6 +92,7 @@ class ShopifySandbox:
         self._lock = threading.RLock()
         self.server = Server(self._handle, clock=clock, port=port, keep_journal=keep_journal)
         self.world = World(clock, self.server.url, currency)
+        self.hooks = Subscriptions(SHOP, clock, lambda: self.client_secret)
 
     def options(self) -> dict[str, Any]:
         """The keys of a store in a client's file, but for `id`, that reach this shop."""
@@ -112,12 +114,15 @@ class ShopifySandbox:
     ) -> str:
         """A shopper fills a checkout and leaves; "" for one that no customer belongs to. Returns its id."""
         with self._lock:
-            return self.world.abandon(email, consent, [(title, quantity)] * lines, currency, with_address)
+            made = self.world.abandon(email, consent, [(title, quantity)] * lines, currency, with_address)
+            self.hooks.fire("checkouts/create", self.world.shown(made))
+            return made
 
     def touch(self, checkout_id: str, *, email: str | None = None, quantity: int | None = None) -> None:
         """The shopper is back at that checkout; quantity 0 empties it."""
         with self._lock:
             self.world.touch(checkout_id, email, quantity)
+            self.hooks.fire("checkouts/update", self.world.shown(checkout_id))
 
     def buy(
         self,
@@ -130,22 +135,37 @@ class ShopifySandbox:
     ) -> str:
         """The shopper completes that checkout, or buys afresh; the order's id is returned."""
         with self._lock:
-            return self.world.buy(checkout_id, email, source, test, total)
+            order = self.world.buy(checkout_id, email, source, test, total)
+            self.hooks.fire("orders/create", self.world.shown(order))
+            return order
 
     def cancel(self, order_id: str) -> None:
         """The shop cancels an order and pays everything back."""
         with self._lock:
             self.world.cancel(order_id)
+            self.hooks.fire("orders/updated", self.world.shown(order_id))
 
     def refund(self, order_id: str, amount: Decimal) -> None:
         """The shop pays part of an order back."""
         with self._lock:
             self.world.refund(order_id, amount)
+            self.hooks.fire("orders/updated", self.world.shown(order_id))
 
     def unsubscribe(self, email: str) -> None:
         """The customer unsubscribes from marketing in the shop."""
         with self._lock:
             self.world.unsubscribe(email)
+
+    def ask_privacy(self, url: str, topic: str, email: str = "", customer: int = 0, *, shop: str = SHOP) -> None:
+        """Shopify sends a privacy request: customers/redact, customers/data_request or shop/redact."""
+        body: dict[str, Any] = {"shop_id": 954889, "shop_domain": shop}
+        if topic != "shop/redact":
+            body["customer"] = {"id": customer or 191167, "email": email, "phone": "555-625-1199"}
+        if topic == "customers/redact":
+            body["orders_to_redact"] = [299938, 280263, 220458]
+        if topic == "customers/data_request":
+            body |= {"orders_requested": [299938], "data_request": {"id": 9999}}
+        self.hooks.send(url, topic, body)
 
     def seed(self, count: int, *, spread: timedelta = timedelta(hours=1)) -> list[str]:
         """Many abandoned checkouts, the newest just listed, the oldest `spread` before it."""
@@ -206,7 +226,8 @@ class ShopifySandbox:
         if asked > self.bucket.available:
             return {**_failed("Throttled", "THROTTLED"), "extensions": self._cost(asked, None)}
         run = _graphql.Evaluation(variables, self._deny(), NULLABLE)
-        data = run.run(selection, self.world.root(sorted(self.scopes)))
+        root = {**self.world.root(sorted(self.scopes)), **self.hooks.roots()}
+        data = run.run(selection, root)
         spent = min(asked, run.objects)
         self.bucket.available -= spent
         answer: dict[str, Any] = {"data": data, "extensions": self._cost(asked, spent)}

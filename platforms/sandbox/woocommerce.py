@@ -19,6 +19,7 @@ from connector.model import ConsentState
 from connector.sandbox import Clock, Reply, Request, Server, utc_now
 from platforms.sandbox import _woocommerce_query as query
 from platforms.sandbox._woocommerce_auth import Key, authenticate, error
+from platforms.sandbox._woocommerce_hooks import Webhooks
 from platforms.sandbox._woocommerce_records import Refund, SandboxOrder, Setting, pick, render
 
 DRAFT = "checkout-draft"
@@ -65,6 +66,7 @@ class WooCommerceSandbox:
         self._ids, self._lock = itertools.count(2335), threading.RLock()
         self.server = Server(self._answer, clock=clock, port=port, keep_journal=keep_journal)
         self.setting = Setting(self.server.url, version, currency, timedelta(hours=gmt_offset))
+        self.hooks = Webhooks(clock, lambda: self.setting.home, self.setting.offset)
 
     def __enter__(self) -> WooCommerceSandbox:
         return self
@@ -199,7 +201,7 @@ class WooCommerceSandbox:
     def _put(self, order: SandboxOrder, status: str | None = None) -> None:
         """Saves the order as modified now, in a new status if one is given."""
         self._drop(order)
-        now = self._now()
+        now, was_placed = self._now(), order.status not in ("", DRAFT)
         if status is not None:
             order.status = status
         order.modified = now
@@ -210,6 +212,18 @@ class WooCommerceSandbox:
         self._orders[order.id] = order
         if order.status:
             insort(self._index, (order.modified, order.id))
+            self._tell(order, is_new=not was_placed and order.status != DRAFT)
+
+    def _tell(self, order: SandboxOrder, *, is_new: bool) -> None:
+        """Sends the webhooks of a change, with the order as it is when they leave."""
+
+        def now() -> dict[str, Any]:
+            with self._lock:
+                return render(order, self.setting)
+
+        self.hooks.fire("order.updated", now)
+        if is_new:
+            self.hooks.fire("order.created", now)
 
     def _drop(self, order: SandboxOrder) -> None:
         place = bisect_left(self._index, (order.modified, order.id))
@@ -228,6 +242,9 @@ class WooCommerceSandbox:
         if isinstance(known, Reply):
             return known
         endpoint = path.removeprefix("/wp-json/wc/v3/")
+        if known and endpoint.partition("/")[0] == "webhooks":
+            with self._lock:
+                return self.hooks.answer(endpoint, request)
         try:
             reply = self._route(endpoint, request)
         except query.RefusalError as refusal:

@@ -23,7 +23,8 @@ from connector.registry import CRMS, PLATFORMS
 from connector.sandbox import Reply, Server, utc_now
 
 ROOT = Path(connector.__file__).resolve().parent.parent
-OPEN_TO_ADAPTERS = {"connector.model", "connector.errors", "connector.http", "connector.registry", "connector.merge"}
+OPEN_TO_ADAPTERS = {"connector.model", "connector.errors", "connector.http", "connector.registry"}
+OPEN_TO_ADAPTERS |= {"connector.merge", "connector.hooks"}  # abilities that some have, each in a file of its own
 HTTP_LIBRARIES = {"aiohttp", "http", "httpx", "requests", "socket", "ssl", "urllib3", "urllib.request", "websockets"}
 ADAPTERS = [path for package in ("platforms", "crm") for path in sorted((ROOT / package).glob("*.py"))]
 SANDBOXES = [path for package in ("platforms", "crm") for path in sorted((ROOT / package / "sandbox").glob("*.py"))]

@@ -13,6 +13,7 @@ from conformance_case import JANE, KINDS, LONG_AGO, QUIET, Moody, Read, Store, a
 from pydantic import SecretStr
 
 from connector.errors import ConfigError
+from connector.hooks import SendsHooks, SignatureError
 from connector.http import Rate
 from connector.model import Checkout, ConsentState, Money, Order
 from connector.registry import PLATFORMS, Cap, StoreOptions
@@ -52,6 +53,18 @@ def test_check_names_the_same_account_every_time(store: Store) -> None:
     assert first.identity == later.identity
     assert not [finding for finding in first.findings if finding.level == "error"]
     assert all(finding.message for finding in first.findings)
+
+
+def test_webhooks_are_believed_only_when_they_are_signed(store: Store) -> None:
+    adapter = store.adapter()
+    assert isinstance(adapter, SendsHooks) == (Cap.WEBHOOKS in adapter.capabilities)
+    if isinstance(adapter, SendsHooks):
+        assert adapter.hook_topics
+        for body in (b"", b"{}", json.dumps({"id": 1, "email": JANE}).encode(), b"\xff" * 100):
+            with pytest.raises(SignatureError):
+                adapter.read_hook({}, body)
+        assert not store.sandbox.server.journal, "and nobody is asked"
+        assert list(adapter.hooks("https://winback.example/hooks/acme/store")) == []
 
 
 def test_refused_credentials_are_for_the_owner_to_mend(store: Store) -> None:

@@ -13,6 +13,7 @@ import pytest
 from graphql import (
     FieldNode,
     GraphQLEnumType,
+    GraphQLInputObjectType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -23,15 +24,25 @@ from graphql import (
     SelectionSetNode,
     build_client_schema,
     parse,
+    type_from_ast,
     validate,
 )
+from graphql.execution.values import get_variable_values
 
 from connector.http import Http
-from platforms._shopify_queries import CHECK, CHECKOUTS, LINES, ORDERS
+from platforms._shopify_queries import CHECK, CHECKOUTS, HOOK_CREATE, HOOK_DELETE, HOOKS, LINES, ORDERS
 from platforms.sandbox.shopify import serve
 from platforms.shopify import Shopify, ShopifyOptions
 
-DOCUMENTS = {"checkouts": CHECKOUTS, "lines": LINES, "orders": ORDERS, "check": CHECK}
+DOCUMENTS = {
+    "checkouts": CHECKOUTS,
+    "lines": LINES,
+    "orders": ORDERS,
+    "check": CHECK,
+    "hooks": HOOKS,
+    "hook create": HOOK_CREATE,
+    "hook delete": HOOK_DELETE,
+}
 SCALARS = {
     "ID": r"gid://shopify/\w+/\d+",
     "DateTime": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
@@ -69,7 +80,7 @@ def test_no_field_of_the_document_is_deprecated(schema: GraphQLSchema, name: str
             if node.selection_set:
                 walk(bare(known.type), node.selection_set)
 
-    walk(schema.query_type, operation(DOCUMENTS[name]).selection_set)
+    walk(root_type(schema, DOCUMENTS[name]), operation(DOCUMENTS[name]).selection_set)
 
 
 @pytest.mark.parametrize("case", ["everything", "little", "refused"])
@@ -91,11 +102,14 @@ def test_the_pretend_shop_answers_as_the_schema_says(schema: GraphQLSchema, case
         store.check()
         list(store.checkouts(None, now - timedelta(days=1)))
         list(store.orders(None, now - timedelta(days=1)))
+        store.install_hooks("https://winback.example/hooks/acme/acme-shop")
+        store.remove_hooks("https://winback.example/hooks/acme/acme-shop")
         asked = [entry for entry in shop.server.journal if entry.request.path.endswith("graphql.json")]
         assert {document_name(entry.request.json()["query"]) for entry in asked} == set(DOCUMENTS)
         for entry in asked:
             assert entry.reply is not None
             sent = entry.request.json()
+            check_variables(schema, sent["query"], sent["variables"])
             check_answer(schema, sent["query"], sent["variables"], entry.reply.body)
     finally:
         http.close()
@@ -104,6 +118,23 @@ def test_the_pretend_shop_answers_as_the_schema_says(schema: GraphQLSchema, case
 
 def document_name(query: str) -> str:
     return next(name for name, document in DOCUMENTS.items() if document == query)
+
+
+def root_type(schema: GraphQLSchema, document: str) -> GraphQLObjectType:
+    found = schema.get_root_type(operation(document).operation)
+    assert found is not None
+    return found
+
+
+def check_variables(schema: GraphQLSchema, document: str, variables: dict[str, Any]) -> None:
+    """Whether Shopify takes the values, and none stands in an input field that is on its way out."""
+    definitions = operation(document).variable_definitions
+    assert not isinstance(get_variable_values(schema, definitions or (), variables), list)
+    for definition in definitions or ():
+        kind = bare(type_from_ast(schema, definition.type))
+        if isinstance(kind, GraphQLInputObjectType):
+            for name in variables[definition.variable.name.value]:
+                assert kind.fields[name].deprecation_reason is None, name
 
 
 def operation(document: str) -> OperationDefinitionNode:
@@ -122,7 +153,7 @@ def check_answer(schema: GraphQLSchema, document: str, variables: dict[str, Any]
     if body["data"] is None:
         assert body["errors"]
         return
-    check_object(schema, schema.query_type, operation(document).selection_set, variables, body["data"])
+    check_object(schema, root_type(schema, document), operation(document).selection_set, variables, body["data"])
 
 
 def check_object(

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from test_woocommerce_hooks import DELIVERIES
 from woocommerce_replay import KEYS, STORE, exchanges, listing, names, order_bodies, reply, store
 
 from connector.errors import ConfigError, TransientError, WinbackError
@@ -39,6 +40,7 @@ ERRORS: dict[str, list[tuple[type[WinbackError], str]]] = {
     "error_write_only_key": [(ConfigError, "give it the permission Read")],
 }
 CHECK = ["store_index", "store_system_status", "store_system_status_read_key", "store_head_orders", "store_currency"]
+HOOKS = [*DELIVERIES, "webhook_create", "webhook_disabled_after_failures", "webhook_ping"]  # test_woocommerce_hooks.py
 # Nothing reads these yet.
 WAITING = {
     "step coupons": [
@@ -49,10 +51,6 @@ WAITING = {
             "coupon_create_expires_gmt_ignored",
         ),
         *("coupon_create_expires_with_offset", "coupon_delete", "coupon_email_restricted", "coupon_lookup_by_code"),
-    ],
-    "webhooks as hints": [
-        *("webhook_create", "webhook_delivery_completed", "webhook_delivery_deleted", "webhook_delivery_draft"),
-        *("webhook_delivery_order_placed", "webhook_disabled_after_failures", "webhook_ping"),
     ],
     "shoppers' own requests, for the plugin and the demo": [
         *("shopper_storeapi_flow", "checkout_link_product_gone", "checkout_link_with_coupon"),
@@ -88,7 +86,7 @@ def recorded_order(name: str, place: int = 0, row: int = 0) -> Order:
 
 def test_every_recording_is_read_by_a_test_or_waits_for_a_named_feature() -> None:
     waiting = [name for group in WAITING.values() for name in group]
-    used = [*BODIES, *ERRORS, *CHECK, *EMPTY, *ODD]
+    used = [*BODIES, *ERRORS, *CHECK, *EMPTY, *ODD, *HOOKS]
     assert sorted({*used, *waiting}) == names()
     assert not {*used} & {*waiting}
 
