@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from connector import __version__
-from connector.cli import clients, deliveries, leads, templates
+from connector.cli import clients, deliveries, hooks, leads, templates
 from connector.cli.options import Config, Email, Json, OneClient, duration
 
 app = typer.Typer(
@@ -188,6 +188,7 @@ def forget(
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(clients.app, name="client")
 app.add_typer(templates.app, name="templates")
+app.add_typer(hooks.app, name="hooks")
 
 
 @app.command()

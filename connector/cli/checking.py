@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from connector import registry
+from connector import hooks, registry
+from connector.cli.hooking import checked_with_hooks
 from connector.cli.known import Known, known
 from connector.cli.opening import clients_of, read_configuration
 from connector.cli.show import as_json as print_json
@@ -62,17 +63,22 @@ def _live(loaded: Loaded, database: Known) -> list[Checked]:
     http = Http()
     clients = clients_of(loaded).values()
     accounts = [(c, account) for c in clients for account in (*c.config.stores, *c.config.crms)]
+    url = loaded.settings.public_url or ""
     try:
         with ThreadPoolExecutor(AT_ONCE, "check") as pool:
-            return list(pool.map(lambda it: _account(it[0], it[1], http, database), accounts))
+            return list(pool.map(lambda it: _account(it[0], it[1], http, database, url), accounts))
     finally:
         http.close()
 
 
-def _account(client: Client, options: StoreOptions | CrmOptions, http: Http, database: Known) -> Checked:
+def _account(
+    client: Client, options: StoreOptions | CrmOptions, http: Http, database: Known, public_url: str
+) -> Checked:
     if isinstance(options, StoreOptions):
         blank = Checked(client.id, options.id, "store", options.platform, ok=False)
-        return _ask(blank, lambda: registry.PLATFORMS[options.platform](options, http).check(), database)
+        store = registry.PLATFORMS[options.platform]
+        url = hooks.address(public_url, client.id, options.id) if public_url else ""
+        return _ask(blank, lambda: checked_with_hooks(store(options, http), url), database)
     adapter = registry.CRMS[options.adapter]
     blank = Checked(client.id, options.id, "crm", options.adapter, ok=False, exit_condition=adapter.exit_condition)
     if in_vain := asked_in_vain(client, options):
