@@ -41,6 +41,7 @@ class Metrics:
             "winback_http_request_seconds", "Their duration.", ("account",), buckets=SECONDS, registry=registry
         )
         self._clicks = Counter("winback_short_link_clicks", "Short links followed.", ("known",), registry=registry)
+        self._hooks = Counter("winback_webhooks", "Webhooks of a store.", (*store, "outcome"), registry=registry)
         Gauge("winback_build_info", "1, with the version.", ("version",), registry=registry).labels(__version__).set(1)
 
     def polled(self, client: str, store: str, what: str, at: float) -> None:
@@ -71,6 +72,10 @@ class Metrics:
     def clicked(self, known: bool) -> None:
         """Someone followed a short link."""
         self._clicks.labels("yes" if known else "no").inc()
+
+    def hooked(self, client: str, store: str, outcome: str) -> None:
+        """A webhook came: what it asked for, "nothing", or "refused" for a wrong signature."""
+        self._hooks.labels(client, store, outcome).inc()
 
     def observe(self, account: str, method: str, status: int, seconds: float) -> None:
         """One HTTP exchange; append this to `Http.observers`."""

@@ -23,6 +23,7 @@ from connector.rules import State
 
 if TYPE_CHECKING:
     from connector.engine.daemon import Daemon
+    from connector.engine.hooked import Hooks
     from connector.engine.sync import Report
     from connector.web import Running
 
@@ -40,6 +41,7 @@ DUE_COLUMNS = (
 def run_daemon(config: Path) -> int:
     """The daemon, until SIGTERM or SIGINT."""
     from connector.engine.daemon import Daemon
+    from connector.engine.hooked import Hooks
 
     stop = threading.Event()
     asked: list[int] = []
@@ -52,11 +54,12 @@ def run_daemon(config: Path) -> int:
         signal.signal(number, on_signal)
     with engine(config) as (ctx, loaded):
         gc.freeze()  # as in run_sync
-        daemon = Daemon(ctx, reload=Reload(loaded))
+        hooks = Hooks(ctx)
+        daemon = Daemon(ctx, reload=Reload(loaded), hints=hooks.hints)
         daemon.start()
         web = None
         try:
-            web = _serve(ctx, daemon)
+            web = _serve(ctx, daemon, hooks)
             log.info("winback is running: %d client(s), database %s", len(ctx.clients), ctx.db.name)
             stop.wait()
             log.info("%s: finishing what is in flight", signal.Signals(asked[0]).name)
@@ -72,9 +75,9 @@ def run_daemon(config: Path) -> int:
     return 0
 
 
-def _serve(ctx: Context, daemon: Daemon) -> Running:
-    """Health, metrics and short links, on the configured address."""
-    from connector import metrics, web
+def _serve(ctx: Context, daemon: Daemon, hooks: Hooks) -> Running:
+    """Health, metrics, short links and webhooks, on the configured address."""
+    from connector import hook_route, metrics, web
     from connector.engine import links, view
 
     numbers = metrics.Metrics()
@@ -101,6 +104,7 @@ def _serve(ctx: Context, daemon: Daemon) -> Running:
         front=lambda: links.front(ctx),
         username=ctx.settings.http.username,
         password=password,
+        signed=[hook_route.route(hooks)],
     )
     return web.serve(web.create_app(state), ctx.settings.http.listen, password=password)
 

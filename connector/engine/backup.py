@@ -20,6 +20,7 @@ from sqlalchemy import Row, func, inspect, select
 
 from connector import tables
 from connector.db import Database, copy_into, replace_content, table
+from connector.engine.facts import ERASURES
 from connector.engine.hand import erase_rows
 from connector.errors import ConfigError
 
@@ -105,6 +106,6 @@ def _put_back(source: Database, target: Database, now: datetime, *, overwrite: b
 def _keep_suppressions(target: Database, later: Sequence[Row[Any]]) -> None:
     with target.write() as connection:
         for row in later:
-            if row.why == "erased":
+            if row.why in ERASURES:
                 erase_rows(target, connection, row.client, row.value)
         target.upsert(connection, tables.Suppression, [dict(row._mapping) for row in later])

@@ -77,6 +77,9 @@ class Numbers(Protocol):
     def delivered(self, client: str, crm: str, kind: str, outcome: str) -> None:
         """An attempt ended."""
 
+    def hooked(self, client: str, store: str, outcome: str) -> None:
+        """A webhook came."""
+
 
 class NoNumbers:
     """Counts nothing: for commands that are not the daemon."""
@@ -88,6 +91,9 @@ class NoNumbers:
         """Nothing."""
 
     def delivered(self, client: str, crm: str, kind: str, outcome: str) -> None:
+        """Nothing."""
+
+    def hooked(self, client: str, store: str, outcome: str) -> None:
         """Nothing."""
 
 

@@ -21,6 +21,7 @@ from connector.engine.deliver import WORKERS, Outbox, recover, work
 from connector.engine.poll import Polled, poll_store
 from connector.engine.retention import end_unreachable, expire_leads, purge
 from connector.engine.setup import apply_configuration
+from connector.engine.soon import ask
 
 STORES = table(tables.Store)
 DELIVERIES = table(tables.Delivery)
@@ -40,6 +41,7 @@ class Daemon:
         tick: float = 1.0,
         reload: Callable[[], dict[str, Client] | None] = lambda: None,
         polled: Callable[[Client, Polled], None] = lambda client, polled: None,
+        hints: set[tuple[str, str]] | None = None,
     ) -> None:
         self.ctx = ctx
         self.accounts = Accounts(ctx)
@@ -47,6 +49,7 @@ class Daemon:
         self._stopping = threading.Event()
         self._outbox = Outbox(stopping=self._stopping)
         self._reload, self._polled = reload, polled
+        self._hints = hints if hints is not None else set()  # stores with news; other threads put them in
         self._tick = tick
         self._polls = ThreadPoolExecutor(POLLERS, "poll")
         self._deliveries = ThreadPoolExecutor(DELIVERERS, "deliver")
@@ -90,6 +93,7 @@ class Daemon:
             if not self._is_ours():
                 return
             self._reconfigure()
+            self._take_hints()
             self._start_polls()
             self._start_deliveries()
             self._keep_house()
@@ -131,6 +135,11 @@ class Daemon:
             self.ctx.clients = clients
             apply_configuration(self.ctx)
             log.info("the configuration was read again: %d client(s)", len(clients))
+
+    def _take_hints(self) -> None:
+        for store in list(self._hints):
+            ask(self.ctx, *store)
+            self._hints.discard(store)  # not before it is written down; one that came meanwhile asks for the same poll
 
     def _start_polls(self) -> None:
         now = self.ctx.clock()

@@ -108,6 +108,8 @@ def _windows(connection: Connection, client: str, shoppers: set[str]) -> dict[st
 
 
 ERASED = "erased"
+ERASED_BY_STORE = "erased at the store's request"
+ERASURES = (ERASED, ERASED_BY_STORE)  # reasons for which somebody is suppressed of whom nothing else is kept
 
 
 @dataclass(frozen=True)

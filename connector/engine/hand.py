@@ -101,15 +101,8 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
     shopper, found = ctx.shopper(client.id, email)
     if found is None:
         raise ConfigError(_no_address(email))
-    now = ctx.clock()
     with ctx.db.write() as connection:
-        _let_go(ctx, connection, client, shopper, "deleted", now)
-        erase_rows(ctx.db, connection, client.id, shopper)
-        row = {"client": client.id, "value": shopper, "why": ERASED, "at": now}
-        ctx.db.upsert(connection, tables.Suppression, [row])
-        if crms:
-            for crm in client.config.crms:
-                outbox.erase(ctx, connection, client.id, shopper, found.address, crm.id, permanently, now)
+        erase(ctx, connection, client, shopper, ctx.clock(), address=found.address, crms=crms, permanently=permanently)
     ctx.db.compact()
     where = "here and, at the next delivery, in the CRMs" if crms else "here"
     return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again"
@@ -122,6 +115,27 @@ def erase_rows(db: Database, connection: Connection, client: str, shopper: str) 
         connection.execute(delete(rows).where(rows.c.client == client, rows.c.shopper == shopper))
     ended = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper)
     connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
+
+
+def erase(
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    shopper: str,
+    now: datetime,
+    *,
+    address: str,
+    crms: bool,
+    permanently: bool = False,
+    why: str = ERASED,
+) -> None:
+    """Erases a shopper here, and queues it for the CRMs, which takes the address: "" where it is not known."""
+    _let_go(ctx, connection, client, shopper, "deleted", now)
+    erase_rows(ctx.db, connection, client.id, shopper)
+    row = {"client": client.id, "value": shopper, "why": why, "at": now}
+    ctx.db.upsert(connection, tables.Suppression, [row])
+    for crm in client.config.crms if crms and address else ():
+        outbox.erase(ctx, connection, client.id, shopper, address, crm.id, permanently, now)
 
 
 def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:
@@ -167,8 +181,9 @@ def adopt(ctx: Context, client: Client, account: str) -> str:
     known = [store.id for store in client.config.stores] + [crm.id for crm in client.config.crms]
     if account not in known:
         raise ConfigError(f"{client.id} has no store or CRM {account}{_choose(account, known)}")
+    now = ctx.clock()
     with ctx.db.write() as connection:
-        for rows, fresh in ((STORES, {"next_poll_at": None}), (CRMS, {"retry_at": None})):
+        for rows, fresh in ((STORES, {"next_poll_at": now}), (CRMS, {"retry_at": None})):
             here = (rows.c.client == client.id, rows.c.id == account)
             values: dict[str, Any] = {"identity": None, "paused": False, "error": "", **fresh}
             connection.execute(update(rows).where(*here).values(**values))

@@ -13,7 +13,7 @@ from connector import rules, tables
 from connector.db import table
 from connector.engine import revenue, tallies
 from connector.engine.context import Client, Context
-from connector.engine.facts import ERASED, Suppressions
+from connector.engine.facts import ERASURES, Suppressions
 from connector.engine.followup import follow_page
 from connector.engine.payload import write_payload
 from connector.engine.purchases import end_bought
@@ -65,7 +65,8 @@ def _newly_contactable(rows: Sequence[dict[str, Any]], before: dict[str, Row[Any
     return [
         row["started_at"].date()
         for row in rows
-        if row["shopper"] and not row["by_link"] and (row["state"], row["reason"]) != (State.SUPPRESSED, ERASED)
+        if row["shopper"] and not row["by_link"]
+        if not (row["state"] == State.SUPPRESSED and row["reason"] in ERASURES)
         if row["id"] not in before or not before[row["id"]].shopper
     ]
 

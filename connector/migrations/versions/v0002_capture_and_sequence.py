@@ -66,6 +66,8 @@ def _templates() -> None:
 def _refusals() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("exchange", sa.String(), server_default="", nullable=False))
+
+
 def _report() -> None:
     with op.batch_alter_table("recoveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("day", sa.Date(), nullable=True))
