@@ -9,6 +9,8 @@ namespace Winback_For_WooCommerce;
 
 defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 
+// phpcs:disable WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- Only the tables' names.
+
 require __DIR__ . '/includes/table.php';
 
 /**
@@ -29,7 +31,11 @@ function uninstall(): void {
 }
 
 if ( is_multisite() ) {
-	foreach ( get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) as $site ) {
+	$every_site = array(
+		'fields' => 'ids',
+		'number' => 0,
+	);
+	foreach ( get_sites( $every_site ) as $site ) {
 		switch_to_blog( $site );
 		uninstall();
 		restore_current_blog();

@@ -14,9 +14,9 @@
  * Text Domain:          winback-for-woocommerce
  * Domain Path:          /languages
  *
- * One idea per file: table.php what is stored, cart.php what a cart holds, capture.php when it is stored, orders.php how a
- * checkout ends, recovery.php the link in the e-mail, endpoint.php what Winback may read, privacy.php export, erasure
- * and forgetting.
+ * One idea per file: table.php what is stored, cart.php what a cart holds, capture.php when it is stored, consent.php
+ * which boxes were ticked, orders.php how a checkout ends, recovery.php the link in the e-mail, endpoint.php what Winback
+ * may read, privacy.php export, erasure and forgetting, session.php what is kept in the shopper's session.
  *
  * @package Winback_For_WooCommerce
  */
@@ -85,6 +85,8 @@ add_action(
 		if ( ! class_exists( 'WooCommerce' ) ) {
 			return;
 		}
+		require __DIR__ . '/includes/class-seen.php';
+		require __DIR__ . '/includes/session.php';
 		require __DIR__ . '/includes/cart.php';
 		require __DIR__ . '/includes/capture.php';
 		require __DIR__ . '/includes/consent.php';

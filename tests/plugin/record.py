@@ -139,7 +139,7 @@ def refusals(site: WordPress) -> list[dict[str, Any]]:
     namespaces = site.browser().get("/wp-json/?_fields=namespaces")
     return [
         exchange(site, "namespaces", "Whether the plugin is there", "/wp-json/", namespaces, _fields="namespaces"),
-        exchange(site, "error_no_key", "No key", "/wp-json/wc-winback/v1/checkouts", site.api("checkouts", key=False)),
+        exchange(site, "error_no_key", "No key", "/wp-json/wc-winback/v1/checkouts", site.api_without_key("checkouts")),
         single(site, "error_bad_date", "modified_after=yesterday", "checkouts", modified_after="yesterday"),
         single(site, "error_per_page", "per_page=500", "checkouts", per_page=500),
         single(site, "error_bad_status", "status=lost", "checkouts", status="lost"),

@@ -64,10 +64,13 @@ class WordPress:
             browser.act("add", product=product)
         return browser
 
-    def api(self, path: str, key: bool = True, **query: Any) -> Answer:
-        """A request to the plugin's endpoint."""
-        full = f"/wp-json/wc-winback/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-        return self.browser().get(full, **(KEY if key else {}))
+    def api(self, path: str, **query: Any) -> Answer:
+        """A request to the plugin's endpoint, with a good key."""
+        return self.browser().get(f"/wp-json/wc-winback/v1/{path}?{urlencode(query)}", **KEY)
+
+    def api_without_key(self, path: str) -> Answer:
+        """The same from anyone."""
+        return self.browser().get(f"/wp-json/wc-winback/v1/{path}")
 
     def checkouts(self, **query: Any) -> list[Json]:
         """The checkouts of one page, none of them too young to be shown."""
@@ -89,7 +92,7 @@ class WordPress:
     def sql(self, *statements: str) -> list[list[str]]:
         """What the last statement brings."""
         command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "--batch", "-N", "wordpress"]
-        done = subprocess.run([*command, "-e", ";".join(statements)], capture_output=True, text=True, check=True)
+        done = subprocess.run(command, input=";".join(statements), capture_output=True, text=True, check=True)
         return [line.split("\t") for line in done.stdout.splitlines()]
 
     def php(self, code: str) -> Json:
@@ -99,6 +102,16 @@ class WordPress:
         assert done.returncode == 0, done.stderr + done.stdout
         assert "PHP" not in done.stderr, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
+
+    def run_plain(self, code: str) -> None:
+        """Runs PHP within WordPress, but without its plugins."""
+        load = f"define('WP_INSTALLING', true); require '{self.folder}/load.php'; {code}"
+        done = subprocess.run(["php", "-r", load], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr + done.stdout
+
+    def forget_log(self) -> None:
+        """What was complained about so far was meant to be."""
+        (self.folder / "php.log").unlink(missing_ok=True)
 
     def log(self) -> str:
         """What PHP and the database complained about, but for old core code on a newer PHP."""
@@ -113,7 +126,7 @@ class WordPress:
             "DELETE FROM wp_winback_days",
             "DELETE FROM wp_options WHERE option_name LIKE 'stub%'",
         )
-        (self.folder / "php.log").unlink(missing_ok=True)
+        self.forget_log()
 
 
 def _wait(ready: Any, process: subprocess.Popen[bytes], what: str) -> None:
@@ -237,4 +250,5 @@ def wordpress() -> Iterator[WordPress]:
             # Eight, so that eight requests really run at once.
             with _running(server, folder / "web.log", PHP_CLI_SERVER_WORKERS="8") as process:
                 _wait(lambda: _answers(port), process, "PHP")
+                assert Browser(url).get("/").status == 200  # the first request makes the plugin's tables
                 yield WordPress(site, at, url)

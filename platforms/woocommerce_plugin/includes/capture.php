@@ -11,42 +11,23 @@ namespace Winback_For_WooCommerce;
 
 defined( 'ABSPATH' ) || exit;
 
-/**
- * What happened in this request.
- */
-final class Seen {
-	/**
-	 * What the shopper typed, if anything: email, first_name, last_name, phone, country.
-	 *
-	 * @var array|null
-	 */
-	public static $typed = null;
-
-	/**
-	 * Whether the cart or the checkout was touched, so that a stored checkout has to be compared.
-	 *
-	 * @var bool
-	 */
-	public static $touched = false;
-
-	/**
-	 * Whether a recovery link is filling the cart: that is not the shopper's doing.
-	 *
-	 * @var bool
-	 */
-	public static $filling = false;
-}
-
 on( 'woocommerce_store_api_cart_update_customer_from_request', __NAMESPACE__ . '\typed_in_block' );
 on( 'woocommerce_checkout_update_order_review', __NAMESPACE__ . '\typed_in_classic' );
 on( 'wc_ajax_winback', __NAMESPACE__ . '\sent_by_classic' );
 on( 'wp_enqueue_scripts', __NAMESPACE__ . '\load_classic_script' );
 on( 'template_redirect', __NAMESPACE__ . '\visit', 20 );
 foreach ( array( 'woocommerce_after_calculate_totals', 'woocommerce_cart_item_removed', 'woocommerce_cart_emptied' ) as $changing ) {
-	on( $changing, static fn() => Seen::$touched = true );
+	on( $changing, __NAMESPACE__ . '\touched' );
 }
 on( 'woocommerce_guest_session_to_user_id', __NAMESPACE__ . '\logged_in' );
 on( 'shutdown', __NAMESPACE__ . '\write', 5 ); // WooCommerce stores its session at 20.
+
+/**
+ * The cart may have changed; a mere page view calculates its totals, too.
+ */
+function touched(): void {
+	Seen::$touched = true;
+}
 
 /**
  * The block checkout hands the address over a second after typing stops.
@@ -55,9 +36,22 @@ on( 'shutdown', __NAMESPACE__ . '\write', 5 ); // WooCommerce stores its session
  * @param \WP_REST_Request $request  What the browser sent.
  */
 function typed_in_block( $customer, $request ): void {
-	$billing     = $request['billing_address'];
-	$typed       = is_array( $billing ) && is_string( $billing['email'] ?? null ) ? $billing['email'] : '';
-	Seen::$typed = array( 'email' => address( $typed, $customer->get_billing_email() ) );
+	Seen::$typed = array( 'email' => typed_in_request( $request, $customer->get_billing_email() ) );
+}
+
+/**
+ * The address in a request of the block checkout, or ''.
+ *
+ * @param \WP_REST_Request $request What the browser sent.
+ * @param string           $cleaned What WooCommerce made of the address.
+ */
+function typed_in_request( $request, string $cleaned ): string {
+	$billing = $request['billing_address'];
+	$typed   = is_array( $billing ) && is_string( $billing['email'] ?? null ) ? trim( $billing['email'] ) : '';
+	if ( '' !== $typed && 0 !== strcasecmp( $typed, $cleaned ) ) {
+		remember( 'mangled', strtolower( $cleaned ) ); // The form shows it from now on, and sends it as if it were typed.
+	}
+	return strtolower( $typed ) === memory( 'mangled' ) ? '' : address( $typed, $cleaned );
 }
 
 /**
@@ -67,7 +61,9 @@ function typed_in_block( $customer, $request ): void {
  */
 function typed_in_classic( $posted ): void {
 	parse_str( (string) $posted, $form );
-	Seen::$typed = typed( $form, 'billing_' );
+	if ( ! memory( 'parent' ) || find( 'cart_key', session_key() ) ) {
+		Seen::$typed = typed( $form, 'billing_' ); // Else the page was only loaded, with what a recovery link filled in.
+	}
 	remember_consents( array_intersect_key( $form, array_flip( consent_fields() ) ) );
 }
 
@@ -86,7 +82,6 @@ function sent_by_classic(): void {
 		WC()->customer->set_billing_email( Seen::$typed['email'] );
 		WC()->customer->save();
 	}
-	write();
 	wp_send_json( array( 'stored' => '' !== Seen::$typed['email'] ) );
 }
 
@@ -139,7 +134,7 @@ function load_classic_script(): void {
 }
 
 /**
- * A checkout page is shown: it is counted, and whoever is known already is captured without typing.
+ * A checkout page is shown: it is counted, and whoever is logged in is captured without typing.
  */
 function visit(): void {
 	if ( ! is_checkout() || is_order_page() || ! WC()->cart || WC()->cart->is_empty() || ! empty( $_SERVER['HTTP_SEC_PURPOSE'] ) ) {
@@ -150,11 +145,10 @@ function visit(): void {
 		return; // Came by a recovery link: that checkout was counted when it began, and a mail scanner gets this far too.
 	}
 	count_start();
-	$email = WC()->customer->get_billing_email();
-	if ( ! $email && is_user_logged_in() ) {
-		$email = wp_get_current_user()->user_email;
+	if ( is_user_logged_in() ) {
+		$email       = WC()->customer->get_billing_email();
+		Seen::$typed = array( 'email' => address( $email ? $email : wp_get_current_user()->user_email ) );
 	}
-	Seen::$typed = array( 'email' => address( (string) $email ) );
 }
 
 /**
@@ -276,7 +270,7 @@ function record( ?array $row, string $key, array $typed ): ?array {
 		'stage'       => stage( $row ),
 		'email'       => $email,
 		'customer_id' => get_current_user_id(),
-		'contact'     => (string) wp_json_encode( contact( $typed ) ),
+		'contact'     => (string) wp_json_encode( contact( $typed, $row ) ),
 		'cart'        => (string) wp_json_encode( $cart ),
 	) + consent();
 	if ( ! $row ) {
@@ -319,9 +313,7 @@ function record_first( string $key, array $now ): ?array {
  * Whether this session's order is paid and only its cart has not been emptied yet.
  */
 function just_bought(): bool {
-	$id    = WC()->session->get( 'store_api_draft_order' );
-	$order = wc_get_order( $id ? $id : WC()->session->get( 'order_awaiting_payment' ) );
-	$row   = $order ? find( 'token', (string) $order->get_meta( '_wc_winback_checkout' ) ) : null;
+	$row = find( 'token', (string) memory( 'ordered' ) );
 	return $row && 'completed' === $row['status'];
 }
 
@@ -338,60 +330,22 @@ function stage( ?array $row ): string {
 }
 
 /**
- * Who the shopper is, as far as known.
+ * Who the shopper is: as typed now, else as WooCommerce knows, else as stored before.
  *
- * @param array $typed See Seen::$typed.
+ * @param array      $typed See Seen::$typed.
+ * @param array|null $row   The row so far.
  */
-function contact( array $typed ): array {
+function contact( array $typed, ?array $row ): array {
 	$customer = WC()->customer;
-	$known    = array(
-		'first_name' => $customer->get_billing_first_name() ? $customer->get_billing_first_name() : $customer->get_shipping_first_name(),
-		'last_name'  => $customer->get_billing_last_name() ? $customer->get_billing_last_name() : $customer->get_shipping_last_name(),
-		'phone'      => $customer->get_billing_phone(),
-		'country'    => $customer->get_shipping_country() ? $customer->get_shipping_country() : $customer->get_billing_country(),
-	);
-	$typed    = array_intersect_key( array_filter( $typed ), $known );
-	$contact  = array_map( static fn( $text ) => plain( $text, 100 ), array_merge( $known, $typed ) );
+	$stored   = $row ? json_decode( $row['contact'], true ) : array();
+	$contact  = array();
+	foreach ( array( 'first_name', 'last_name', 'phone', 'country' ) as $field ) {
+		// Shipping comes first for the country only: it decides which law holds.
+		$addresses = 'country' === $field ? array( 'shipping', 'billing' ) : array( 'billing', 'shipping' );
+		$known     = array_map( static fn( $address ) => $customer->{"get_{$address}_{$field}"}(), $addresses );
+		$values    = array_filter( array_merge( array( $typed[ $field ] ?? '' ), $known, array( $stored[ $field ] ?? '' ) ) );
+
+		$contact[ $field ] = plain( reset( $values ), 100 );
+	}
 	return $contact + array( 'locale' => get_locale() );
-}
-
-/**
- * What a session is called in the table. The hash keeps whoever reads the table out of the session itself.
- *
- * @param string|null $session WooCommerce's name of the session; null is this request's.
- */
-function session_key( ?string $session = null ): string {
-	$session = $session ?? ( WC()->session ? (string) WC()->session->get_customer_id() : '' );
-	return '' === $session ? '' : hash_hmac( 'sha256', $session, wp_salt() );
-}
-
-/**
- * What we keep in the shopper's own session: the day it was counted, the parent row, the consent.
- *
- * @param string $name Which of them.
- * @return mixed
- */
-function memory( string $name ) {
-	$kept = WC()->session ? WC()->session->get( 'wc_winback' ) : array();
-	return is_array( $kept ) ? ( $kept[ $name ] ?? null ) : null;
-}
-
-/**
- * Keeps something in the shopper's session.
- *
- * @param string $name  What.
- * @param mixed  $value Its value.
- */
-function remember( string $name, $value ): void {
-	$kept          = WC()->session->get( 'wc_winback' );
-	$kept          = is_array( $kept ) ? $kept : array();
-	$kept[ $name ] = $value;
-	WC()->session->set( 'wc_winback', $kept );
-}
-
-/**
- * The next checkout in this session is a new one.
- */
-function forget_session(): void {
-	WC()->session->set( 'wc_winback', null );
 }

@@ -80,8 +80,8 @@ function remember_consents( array $boxes ): void {
 		if ( ! is_scalar( $value ) || ! asks_for_consent( $source ) ) {
 			continue;
 		}
-		$state  = in_array( strtolower( (string) $value ), array( '1', 'yes', 'on', 'true' ), true ) ? 'opted_in' : 'not_opted_in';
-		$kept   = consent();
+		$state = in_array( strtolower( (string) $value ), array( '1', 'yes', 'on', 'true' ), true ) ? 'opted_in' : 'not_opted_in';
+		$kept  = consent();
 		if ( ! $kept || ( $kept['consent_state'] !== $state && ( 'opted_in' === $state || $kept['consent_source'] === $source ) ) ) {
 			remember(
 				'consent',

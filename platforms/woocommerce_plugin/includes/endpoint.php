@@ -9,6 +9,8 @@ namespace Winback_For_WooCommerce;
 
 defined( 'ABSPATH' ) || exit;
 
+// phpcs:disable WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- Only the tables' names, and values that literal() wrote.
+
 add_action( 'rest_api_init', __NAMESPACE__ . '\register_routes' );
 
 /**
@@ -75,7 +77,7 @@ function route( string $path, callable $answer, array $args = array() ): void {
  * @return true|\WP_Error
  */
 function may_read() {
-	if ( current_user_can( 'manage_woocommerce' ) ) {
+	if ( current_user_can( 'manage_woocommerce' ) ) { // phpcs:ignore WordPress.WP.Capabilities.Unknown -- It is WooCommerce's.
 		return true;
 	}
 	return new \WP_Error(
@@ -100,10 +102,9 @@ function list_checkouts( \WP_REST_Request $request ) {
 	$table = checkouts_table();
 	$limit = (int) $request['per_page'];
 	$where = where( $request );
-	$rows  = $wpdb->get_results(
-		"SELECT * FROM $table WHERE $where AND updated_at <= UTC_TIMESTAMP() - INTERVAL 2 SECOND ORDER BY updated_at, id LIMIT " . ( $limit + 1 ),
-		ARRAY_A
-	);
+	$where = "$where AND updated_at <= UTC_TIMESTAMP() - INTERVAL 2 SECOND";
+	$most  = $limit + 1;
+	$rows  = $wpdb->get_results( "SELECT * FROM $table WHERE $where ORDER BY updated_at, id LIMIT $most", ARRAY_A );
 	if ( null === $rows || $wpdb->last_error ) {
 		return new \WP_Error( 'wc_winback_database', 'The database did not answer.', array( 'status' => 503 ) );
 	}
@@ -238,7 +239,7 @@ function checkout_kind(): string {
 }
 
 /**
- * What keeps this plugin from its work, in words for programs.
+ * What keeps this plugin from its work, in sentences for the owner.
  *
  * @return string[]
  */
@@ -246,10 +247,10 @@ function obstacles(): array {
 	global $wpdb;
 	$found = array();
 	if ( ! get_post( wc_get_page_id( 'checkout' ) ) ) {
-		$found[] = 'no_checkout_page';
+		$found[] = __( 'WooCommerce has no checkout page: choose one under WooCommerce > Settings > Advanced.', 'winback-for-woocommerce' );
 	}
 	if ( $wpdb->get_var( $wpdb->prepare( 'SHOW TABLES LIKE %s', $wpdb->esc_like( checkouts_table() ) ) ) !== checkouts_table() ) {
-		$found[] = 'no_table';
+		$found[] = __( 'The plugin could not make its table: switch the plugin off and on, and look whether the database user may create tables.', 'winback-for-woocommerce' );
 	}
 	return $found;
 }

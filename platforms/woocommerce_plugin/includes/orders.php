@@ -24,9 +24,8 @@ on( 'woocommerce_order_status_changed', __NAMESPACE__ . '\order_status_changed' 
  */
 function typed_with_order( $order, $request ): void {
 	consent_in_extensions( $request['extensions'] );
-	$billing = $request['billing_address'];
-	if ( is_array( $billing ) && is_string( $billing['email'] ?? null ) ) {
-		Seen::$typed = array( 'email' => address( $billing['email'], $order->get_billing_email() ) );
+	if ( isset( $request['billing_address']['email'] ) ) {
+		Seen::$typed = array( 'email' => typed_in_request( $request, $order->get_billing_email() ) );
 	}
 }
 
@@ -50,7 +49,7 @@ function ordered( $order ): void {
 		return;
 	}
 	Seen::$typed = null;
-	remember( 'ordered', true );
+	remember( 'ordered', $row['token'] );
 	change(
 		(int) $row['id'],
 		array(

@@ -9,6 +9,8 @@ namespace Winback_For_WooCommerce;
 
 defined( 'ABSPATH' ) || exit;
 
+// phpcs:disable WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- Only the tables' names, and values that literal() wrote.
+
 add_filter( 'wp_privacy_personal_data_exporters', __NAMESPACE__ . '\add_exporter' );
 add_filter( 'wp_privacy_personal_data_erasers', __NAMESPACE__ . '\add_eraser' );
 add_action( 'admin_init', __NAMESPACE__ . '\suggest_policy' );

@@ -13,6 +13,8 @@ namespace Winback_For_WooCommerce;
 
 defined( 'ABSPATH' ) || exit;
 
+// phpcs:disable WordPress.Security.NonceVerification.Recommended -- The link comes from an e-mail; its token is the proof.
+
 on( 'template_redirect', __NAMESPACE__ . '\open_link', 1 );
 
 /**
@@ -34,8 +36,9 @@ function open_link(): void {
 	nocache_headers();
 	header( 'Cache-Control: no-store, private, max-age=0' );
 	header( 'X-Robots-Tag: noindex, nofollow' );
-	$page = wc_get_checkout_url();
-	if ( 'GET' === ( $_SERVER['REQUEST_METHOD'] ?? '' ) && WC()->session && WC()->cart ) {
+	$page   = wc_get_checkout_url();
+	$method = sanitize_key( wp_unslash( $_SERVER['REQUEST_METHOD'] ?? '' ) );
+	if ( 'get' === $method && WC()->session && WC()->cart ) {
 		$page = restored( query_text( 'wc-winback' ), query_text( 'coupon' ) ) ? $page : wc_get_cart_url();
 	}
 	wp_safe_redirect( add_query_arg( array_map( 'rawurlencode', campaign_parameters() ), $page ) );
@@ -48,8 +51,7 @@ function open_link(): void {
  * @param string $name The parameter.
  */
 function query_text( string $name ): string {
-	$value = wp_unslash( $_GET[ $name ] ?? '' );
-	return is_string( $value ) ? sanitize_text_field( $value ) : '';
+	return isset( $_GET[ $name ] ) && is_string( $_GET[ $name ] ) ? sanitize_text_field( wp_unslash( $_GET[ $name ] ) ) : '';
 }
 
 /**

@@ -11,6 +11,8 @@ namespace Winback_For_WooCommerce;
 
 defined( 'ABSPATH' ) || exit;
 
+// phpcs:disable WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- Only the tables' names, and values that literal() wrote.
+
 const TABLE_VERSION  = '1';
 const VERSION_OPTION = 'wc_winback_table';
 const PRUNE_HOOK     = 'wc_winback_prune';
