@@ -47,7 +47,9 @@ function typed_in_block( $customer, $request ): void {
  */
 function typed_in_request( $request, string $cleaned ): string {
 	$billing = $request['billing_address'];
-	$typed   = is_array( $billing ) && is_string( $billing['email'] ?? null ) ? trim( $billing['email'] ) : '';
+
+	// A push of the shipping address alone brings no e-mail address: then it is the one that was typed before.
+	$typed = is_array( $billing ) && is_string( $billing['email'] ?? null ) ? trim( $billing['email'] ) : $cleaned;
 	if ( '' !== $typed && 0 !== strcasecmp( $typed, $cleaned ) ) {
 		remember( 'mangled', strtolower( $cleaned ) ); // The form shows it from now on, and sends it as if it were typed.
 	}
