@@ -170,6 +170,7 @@ function count_start(): string {
 	if ( ! $day ) {
 		$day = gmdate( 'Y-m-d' );
 		remember( 'day', $day );
+		WC()->session->save_data(); // At once: a request that the page makes must not bring back the session without it.
 		count_day( $day, 1, 0 );
 	}
 	return $day;

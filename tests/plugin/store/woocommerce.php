@@ -38,7 +38,7 @@ class WC_Session {
 			}
 		}
 		$this->data = $this->data ?? get_option( "stub_session_{$this->id}", array() );
-		add_action( 'shutdown', array( $this, 'save' ), 20 );
+		add_action( 'shutdown', array( $this, 'save_data' ), 20 );
 		$this->set_customer_session_cookie( true );
 	}
 
@@ -60,7 +60,7 @@ class WC_Session {
 		}
 	}
 
-	public function save() {
+	public function save_data() {
 		update_option( "stub_session_{$this->id}", array_filter( $this->data ), false );
 	}
 }
