@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
@@ -26,6 +27,7 @@ __all__ = [
     "CountsStarts",
     "Crm",
     "CrmOptions",
+    "Habits",
     "Platform",
     "StoreOptions",
     "Strict",
@@ -93,6 +95,15 @@ class CountsStarts(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Habits:
+    """What `check` should know of a CRM to advise well. An adapter says it as `habits`, where it differs from this."""
+
+    starts: str = ""  # what a campaign starts there and has waits of its own: a flow, an automation
+    always: bool = False  # something starts also without a configured campaign
+    field_bytes: int | None = None  # a longer value is cut
+
+
 class Crm(Protocol):
     """A CRM or e-mail service.
 
@@ -134,6 +145,12 @@ class Crm(Protocol):
     def forget(self, email: str, *, permanently: bool) -> None:
         """Erases the contact: archived or deleted, for ever only if `permanently`. Absent is success."""
         ...
+
+
+def habits(options: CrmOptions) -> Habits:
+    """What the adapter of this CRM says of it."""
+    found: Habits = getattr(CRMS[options.adapter], "habits", Habits())
+    return found
 
 
 P = TypeVar("P", bound=type[Platform])

@@ -287,6 +287,12 @@ def _too_late(facts: Facts, policy: Policy, now: datetime, step: int, due_at: da
     return now - max(due_at, abandoned_at(facts.activity_at, policy)) > policy.late_within
 
 
+def next_due(due_at: datetime, delivered_at: datetime, after: timedelta, later: timedelta) -> datetime:
+    """When the step `later` is due that follows the step `after`: at its configured distance, counted from when that
+    one went out, if it ran late."""
+    return max(due_at, delivered_at) + (later - after)
+
+
 def is_surge(candidates: int, busiest_hour: int, history: timedelta) -> bool:
     """R3: with a week's history, more than ten times the busiest hour, and over 100."""
     return history >= timedelta(days=7) and candidates > 100 and candidates > 10 * busiest_hour

@@ -100,13 +100,6 @@ class MergeFields:
         for tag in templates:
             if there.get(tag, "text") not in ("text", "url"):
                 yield Finding(f"{tag} is a field of type {there[tag]}; values of another kind are refused.", "fields")
-        if any("checkout_url" in template for template in templates.values()):
-            yield Finding(
-                f"A Mailchimp field holds {TEXT_BYTES} bytes. For longer checkout links Winback writes a short one, "
-                "which needs public_url in winback.yaml.",
-                "fields",
-                "info",
-            )
 
     def _types(self) -> dict[str, str]:
         query = {"count": "1000", "fields": "merge_fields.tag,merge_fields.type"}  # the default is 10

@@ -21,7 +21,7 @@ from connector.errors import ConfigError, RejectedError, TransientError, Winback
 from connector.http import Http, Rate, Response
 from connector.merge import Mail, Merge, Stored
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
-from connector.registry import Cap, CrmOptions, Strict, Url, crm
+from connector.registry import Cap, CrmOptions, Habits, Strict, Url, crm
 from crm import _activecampaign_templates as templates
 from crm._activecampaign_names import ATTRIBUTES, Names, is_absent, perstag, related, rows, words
 from crm._activecampaign_records import (
@@ -81,6 +81,7 @@ class ActiveCampaign:
         "tag, to be jumped to whenever the condition is met: buyers lose the tag and skip the remaining e-mails."
     )
     repeats: ClassVar[str] = ""
+    habits: ClassVar[Habits] = Habits(starts="automation")
     Options: ClassVar[type[CrmOptions]] = ActiveCampaignOptions
 
     def __init__(self, options: ActiveCampaignOptions, http: Http) -> None:

@@ -38,7 +38,7 @@ from connector.errors import ConfigError, RejectedError, TransientError, Winback
 from connector.http import Http, Rate
 from connector.merge import Mail, Merge, Stored
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
-from connector.registry import Cap, CrmOptions, Strict, crm
+from connector.registry import Cap, CrmOptions, Habits, Strict, crm
 from crm import _klaviyo_payloads as payloads
 from crm import _klaviyo_templates as templates
 from crm._klaviyo_api import MOST, PAGE, PROFILES, Api, Contact
@@ -136,6 +136,7 @@ class Klaviyo:
         "Klaviyo lists that metric. In a flow of a list, also allow re-entry."
     )
     repeats: ClassVar[str] = ""
+    habits: ClassVar[Habits] = Habits(starts="flow", always=True)
     Options: ClassVar[type[CrmOptions]] = KlaviyoOptions
 
     def __init__(self, options: KlaviyoOptions, http: Http) -> None:

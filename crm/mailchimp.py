@@ -21,11 +21,11 @@ from connector.errors import TransientError, WinbackError
 from connector.http import Http, Rate, Response
 from connector.merge import Mail, Merge, Stored
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
-from connector.registry import Cap, CrmOptions, crm
+from connector.registry import Cap, CrmOptions, Habits, crm
 from crm import _mailchimp_templates as templates
 from crm._mailchimp_api import NO_AUDIENCE, Api, BarredError, subscriber_hash
 from crm._mailchimp_cart import Carts
-from crm._mailchimp_fields import MergeFields, fitted, worth_writing
+from crm._mailchimp_fields import TEXT_BYTES, MergeFields, fitted, worth_writing
 from crm._mailchimp_options import Campaign, Event, Journey, MailchimpOptions, campaign_of, origin_of
 
 # A tag older than the lead is an earlier lead's. Generations are days apart, two clocks a few seconds.
@@ -63,6 +63,7 @@ class Mailchimp:
         "If Mailchimp's answer to starting a journey is lost, the journey may start a second time, because Mailchimp "
         "cannot be asked who is in it. Tags, events and native carts are never repeated."
     )
+    habits: ClassVar[Habits] = Habits(starts="flow", field_bytes=TEXT_BYTES)
     Options: ClassVar[type[CrmOptions]] = MailchimpOptions
 
     def __init__(self, options: MailchimpOptions, http: Http) -> None:

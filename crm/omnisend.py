@@ -32,7 +32,7 @@ from connector.errors import ConfigError, RejectedError, TransientError, Winback
 from connector.http import Http, Rate
 from connector.merge import Merge
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
-from connector.registry import Cap, CrmOptions, Strict, crm
+from connector.registry import Cap, CrmOptions, Habits, Strict, crm
 from crm import _omnisend_payloads as payloads
 from crm._omnisend_api import CALLS, Api, Contact
 from crm._omnisend_merge import MERGE
@@ -109,6 +109,7 @@ class Omnisend:
         "If the answer to an event is lost and Omnisend has not worked it off when Winback asks, the event is sent "
         "again. With Frequency set to 1 hour the automation still starts once."
     )
+    habits: ClassVar[Habits] = Habits(starts="automation", always=True)
     Options: ClassVar[type[CrmOptions]] = OmnisendOptions
 
     def __init__(self, options: OmnisendOptions, http: Http) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from connector import hooks, registry
+from connector.advice import advise
 from connector.cli.hooking import checked_with_hooks
 from connector.cli.known import Known, known
 from connector.cli.opening import clients_of, read_configuration
 from connector.cli.show import as_json as print_json
 from connector.cli.show import count, say
-from connector.config import ConfigProblems, Loaded
+from connector.config import ClientConfig, ConfigProblems, Loaded
 from connector.engine.accounts import another_account, asked_in_vain
 from connector.engine.context import Client, log
 from connector.errors import WinbackError
@@ -113,6 +114,7 @@ def _document(loaded: Loaded, database: Known | None, checked: list[Checked], ok
                 "client": c.client,
                 "leads_under_way": under_way.get(c.client, 0) if database else None,
                 "leads_on_earlier_sequence": on_others.get(c.client, 0) if database else None,
+                "advice": [asdict(one) for one in _advice(loaded, c)],
             }
             for c in loaded.clients
         ],
@@ -120,8 +122,15 @@ def _document(loaded: Loaded, database: Known | None, checked: list[Checked], ok
     }
 
 
+def _advice(loaded: Loaded, client: ClientConfig) -> list[Finding]:
+    return advise(client, short_links=loaded.settings.public_url is not None)
+
+
 def _print(loaded: Loaded, database: Known | None, checked: list[Checked]) -> None:
     say(f"configuration: good, {count(len(loaded.clients), 'client')}")
+    for client in loaded.clients:
+        for finding in _advice(loaded, client):
+            say(f"{client.client}: {LEVELS.get(finding.level, finding.level)}: {finding.message}")
     if database is None:
         say("no store and no CRM was asked (--offline)")
         return

@@ -19,7 +19,7 @@ from connector.engine.prepare import Job
 from connector.engine.routing import wants
 from connector.engine.story import EVENTS, line
 from connector.model import Receipt
-from connector.rules import BOUGHT, State
+from connector.rules import BOUGHT, State, next_due
 
 CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
@@ -115,7 +115,7 @@ class Done:
             for index, step in later:
                 if checkout is None or not wants(step.when, checkout):
                     continue
-                due = max(row.due_at, self.now) + (step.after - kept[lead.sequence][row.step].after)
+                due = next_due(row.due_at, self.now, kept[lead.sequence][row.step].after, step.after)
                 rows.append(outbox.enrolment(dict(lead._mapping), row.crm, index, due))
                 break
         return rows

@@ -26,11 +26,12 @@ CHECK = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["client", "leads_under_way", "leads_on_earlier_sequence"],
+                "required": ["client", "leads_under_way", "leads_on_earlier_sequence", "advice"],
                 "properties": {
                     "client": TEXT,
                     "leads_under_way": {"type": ["integer", "null"]},
                     "leads_on_earlier_sequence": {"type": ["integer", "null"]},
+                    "advice": {"type": "array", "items": {"required": ["message", "subject", "level"]}},
                 },
                 "additionalProperties": False,
             },
@@ -211,3 +212,13 @@ def test_after_an_edit_it_says_how_many_leads_go_on_as_they_began(owner: Owner) 
     said = owner.winback("check").out
     assert "acme: 1 lead under way\n  of them on the sequence as it was before it was edited: 1\n" in said
     assert owner.winback("check", "--json").json["clients"][0]["leads_on_earlier_sequence"] == 1
+
+
+@pytest.mark.parametrize("how", [(), ("--offline",)])
+def test_advice_is_given_and_is_no_failure(owner: Owner, how: tuple[str, ...]) -> None:
+    assert "acme: warning:" not in owner.winback("check", *how).out
+    owner.write(sequence=[{"after": "2h"}, {"after": "3h", "campaign": {"metric": "Second"}}])
+    said = owner.winback("check", *how)
+    assert said.code == 0
+    assert "acme: warning: the first step comes 2h after the shopper left" in said.out
+    assert "acme: warning: steps 1 and 2 are only 1h apart in mail" in said.out
