@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from leaks import secrets_in
 
 from connector.cli import main
 from connector.model import ConsentState
@@ -97,6 +98,7 @@ class Owner:
         with chdir(self.folder), pytest.raises(SystemExit) as end:
             main(list(args))
         captured = self.capsys.readouterr()
+        assert not secrets_in(captured.out + captured.err, self.config)
         code = end.value.code
         return Said(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from leaks import addresses_in, secrets_in
 
 from connector.sandbox import Fault, Request, Server
 from platforms.sandbox import woocommerce
@@ -144,10 +145,13 @@ class Site:
         return process
 
     def close(self) -> None:
-        """Ends what is still running."""
+        """Ends what is still running. Whatever was run here, it has told nobody a secret, nor logged an address."""
         for process in self._started:
             if process.popen.poll() is None:
                 process.kill()
+        for file in (*self.folder.glob("*.err"), *self.folder.glob("*.out")):
+            assert not secrets_in(file.read_text(), self.config), file
+            assert file.suffix == ".out" or not addresses_in(file.read_text()), file.read_text()
 
 
 class Trap:
