@@ -16,6 +16,7 @@ from connector import tables
 from connector.db import table
 from connector.engine import hand, view
 from connector.engine.backup import backup, restore
+from connector.engine.report import rows_of
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 
@@ -94,6 +95,18 @@ def test_a_backup_does_not_bring_back_whom_the_store_erased(door: Door, tmp_path
     restore(database_url, tmp_path / "backup.db", acme.clock(), overwrite=True)
     acme.restart()
     assert {row.email for row in rows(acme, tables.Checkout)} == {BOB}
+
+
+def test_one_whom_the_store_erased_and_still_lists_is_not_counted_again(door: Door) -> None:
+    acme = door.acme
+    checkout = acme.shop.abandon(ANN)
+    acme.after(minutes=45)
+    before = list(rows_of(acme.ctx, acme.client, acme.clock().date(), "store"))
+    erase(door, ANN)
+    acme.shop.touch(checkout, quantity=2)
+    acme.after(minutes=11)
+    assert [row.state for row in rows(acme, tables.Checkout)] == ["suppressed"], "it is listed again"
+    assert list(rows_of(acme.ctx, acme.client, acme.clock().date(), "store")) == before
 
 
 def test_a_request_with_a_customer_and_no_address_finds_what_that_customer_left(door: Door) -> None:
