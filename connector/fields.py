@@ -176,17 +176,18 @@ def format_money(money: Money, locale: str) -> str:
     return f"{amount(money)} {money.currency}"
 
 
-def clean_name(text: str) -> str:
+def clean_name(text: str, longest: int = LONGEST_NAME) -> str:
     """A person's name without markup, control characters and anything that a mail program would make a link of.
 
-    Anyone can type a stranger's address into a checkout, and an advertisement where the name goes.
+    Anyone can type a stranger's address into a checkout, and an advertisement where the name goes. `longest` is in
+    characters.
     """
     text, before = _plain(text), ""
     while text != before:
         before, text = text, _TAG.sub("", text)
     text = text.replace("<", "").replace(">", "")
     words = (_without_links(word) for word in text.split())
-    return " ".join(" ".join(words).split())[:LONGEST_NAME].rstrip()
+    return " ".join(" ".join(words).split())[:longest].rstrip()
 
 
 def _without_links(word: str) -> str:

@@ -85,7 +85,8 @@ class Source(StrEnum):
     CAPTURE = "companion plugin"  # every checkout whose address was typed
     DRAFTS = "drafts"  # every checkout from its opening, with an address or without
     ORDERS = "placed orders"  # those that were placed and not paid
-    INBOUND = "inbound"
+    INBOUND = "inbound"  # those that the site's server told
+    SNIPPET = "browser snippet"  # those whose address was typed into its page
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -96,6 +96,13 @@ class StoreOptions(_Connection):
         le=timedelta(hours=6),
         description="How often the store is asked for news. 10s to 6h.",
     )
+
+    pushed: ClassVar[bool] = False  # whether it tells by itself and is never asked (Cap.PUSHED)
+
+    @property
+    def tells_orders(self) -> bool:
+        """Whether R4's word can be had from this store. False only where its owner accepted that in words."""
+        return True
 
 
 class When(Strict):

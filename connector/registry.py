@@ -29,6 +29,7 @@ __all__ = [
     "CrmOptions",
     "Habits",
     "Platform",
+    "Readable",
     "StoreOptions",
     "Strict",
     "Url",
@@ -45,6 +46,7 @@ class Cap(StrEnum):
     # platforms
     CHECKOUTS = "checkouts"
     ORDERS = "orders"
+    PUSHED = "pushed"  # tells its checkouts and orders by itself (connector/inbound); it is never asked
     CONSENT = "consent"  # reads marketing consent with the checkout
     RECOVERY_URL = "recovery_url"  # a link that restores the cart the next day
     STARTS = "starts"  # can count the checkouts that were started (R1); then it is a CountsStarts
@@ -63,7 +65,7 @@ class Cap(StrEnum):
 
 
 class Platform(Protocol):
-    """A store platform. `checkouts` and `orders` yield pages oldest change first, and raise the three errors."""
+    """A store platform. One with Cap.PUSHED has no more than this; every other one is `Readable`."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -76,6 +78,10 @@ class Platform(Protocol):
         ...
 
     def check(self) -> Health: ...
+
+
+class Readable(Platform, Protocol):
+    """A platform that is asked. Both reads yield pages oldest change first, and raise the three errors."""
 
     def checkouts(self, cursor: str | None, since: datetime) -> Iterator[Page[Checkout]]:
         """Checkouts changed after `cursor` (from an earlier page), or after `since` where there is no cursor yet."""

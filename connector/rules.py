@@ -78,6 +78,8 @@ class Word:
     own: bool = True
     paused: bool = False
     failing_since: datetime | None = None
+    waived: bool = False  # it can tell no orders, and its owner accepted that in words
+    missing: str = "waiting for the store's orders to be read"
 
 
 @dataclass(frozen=True)
@@ -181,11 +183,11 @@ def unheard(words: Iterable[Word], since: datetime, held_from: datetime, now: da
     """
     own_heard = False
     for word in words:
-        if word.read_at is not None and word.read_at >= since:
+        if word.waived or (word.read_at is not None and word.read_at >= since):
             own_heard = own_heard or word.own
             continue
         if word.own:
-            return "waiting for the store's orders to be read"
+            return word.missing
         failing = word.failing_since is not None and now - max(held_from, word.failing_since) >= policy.sister_patience
         if not word.paused and not failing:
             return "waiting for the orders of another store of this client"

@@ -31,7 +31,8 @@ class Store(SQLModel, table=True):
     first_poll_at: datetime | None = None
     next_poll_at: datetime | None = Field(default=None, index=True)
     polled_at: datetime | None = None  # the last poll that worked
-    orders_read_at: datetime | None = None  # R4: when the last finished orders read started
+    orders_read_at: datetime | None = None  # R4: when the last finished orders read started, or was told
+    orders_through: datetime | None = None  # R4, on the store's clock: to when it has told all orders by itself
     clock_offset: float = 0.0  # seconds that the store's clock is ahead of ours
     failures: int = 0
     failing_since: datetime | None = None
@@ -142,6 +143,7 @@ class Order(SQLModel, table=True):
         Index("ix_orders_customer", "client", "store", "customer_id"),
         Index("ix_orders_token", "client", "store", "token"),
         Index("ix_orders_cart_token", "client", "store", "cart_token"),
+        Index("ix_orders_checkout", "client", "store", "checkout_id"),
         Index("ix_orders_modified", "modified_at"),
     )
     client: str = Field(primary_key=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from connector.cli.known import Known, known
 from connector.cli.opening import clients_of, read_configuration
 from connector.cli.show import as_json as print_json
 from connector.cli.show import count, say
-from connector.config import ClientConfig, ConfigProblems, Loaded
+from connector.config import ClientConfig, ConfigProblems, Loaded, Settings
 from connector.engine.accounts import another_account, asked_in_vain
 from connector.engine.context import Client, log
 from connector.errors import WinbackError
@@ -64,27 +64,42 @@ def _live(loaded: Loaded, database: Known) -> list[Checked]:
     http = Http()
     clients = clients_of(loaded).values()
     accounts = [(c, account) for c in clients for account in (*c.config.stores, *c.config.crms)]
-    url = loaded.settings.public_url or ""
     try:
         with ThreadPoolExecutor(AT_ONCE, "check") as pool:
-            return list(pool.map(lambda it: _account(it[0], it[1], http, database, url), accounts))
+            return list(pool.map(lambda it: _account(it[0], it[1], http, loaded.settings, database), accounts))
     finally:
         http.close()
 
 
 def _account(
-    client: Client, options: StoreOptions | CrmOptions, http: Http, database: Known, public_url: str
+    client: Client, options: StoreOptions | CrmOptions, http: Http, settings: Settings, database: Known
 ) -> Checked:
     if isinstance(options, StoreOptions):
         blank = Checked(client.id, options.id, "store", options.platform, ok=False)
         store = registry.PLATFORMS[options.platform]
-        url = hooks.address(public_url, client.id, options.id) if public_url else ""
-        return _ask(blank, lambda: checked_with_hooks(store(options, http), url), database)
+        url = hooks.address(settings.public_url, client.id, options.id) if settings.public_url else ""
+        checked = _ask(blank, lambda: checked_with_hooks(store(options, http), url), database)
+        if not options.pushed:
+            return checked
+        return replace(checked, findings=(*checked.findings, *_of_pushed(client, options, settings, database)))
     adapter = registry.CRMS[options.adapter]
     blank = Checked(client.id, options.id, "crm", options.adapter, ok=False, exit_condition=adapter.exit_condition)
     if in_vain := asked_in_vain(client, options):
         return replace(blank, error="; ".join(in_vain))
     return _ask(blank, lambda: adapter(options, http).check(), database)
+
+
+def _of_pushed(client: Client, options: StoreOptions, settings: Settings, database: Known) -> Iterator[Finding]:
+    """Where a site that tells by itself has to tell it, and how far it has."""
+    base = settings.public_url or f"http://{settings.http.listen}"
+    yield Finding(f"it posts to {base}/inbound/{client.id}/{options.id}/checkouts and …/orders", level="info")
+    through = database.told.get((client.id, options.id))
+    if not options.tells_orders:
+        return
+    if through is None:
+        yield Finding("it has told no orders yet: until it posts them with complete_through, its leads wait (R4)")
+    else:
+        yield Finding(f"its orders are told up to {through:%Y-%m-%d %H:%M:%S} UTC", level="info")
 
 
 def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:

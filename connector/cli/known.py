@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +30,7 @@ class Known:
     pins: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     under_way: Mapping[str, int] = field(default_factory=dict)
     on_others: Mapping[str, int] = field(default_factory=dict)
+    told: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # R4: how far a store told its orders itself
 
 
 def known(loaded: Loaded) -> Known:
@@ -66,4 +68,7 @@ def _read(db: Database, loaded: Loaded) -> Known:
             client.id: connection.execute(sequences.on_others(client.id, sequences.sequence_id(client))).scalar_one()
             for client in clients_of(loaded).values()
         }
-        return Known(db.name, pins=pins, under_way=under_way, on_others=on_others)
+        stores = table(tables.Store)
+        through = select(stores.c.client, stores.c.id, stores.c.orders_through)
+        told = {(row[0], row[1]): row[2] for row in connection.execute(through) if row[2] is not None}
+        return Known(db.name, pins=pins, under_way=under_way, on_others=on_others, told=told)

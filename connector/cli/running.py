@@ -79,6 +79,7 @@ def _serve(ctx: Context, daemon: Daemon, hooks: Hooks) -> Running:
     """Health, metrics, short links and webhooks, on the configured address."""
     from connector import hook_route, metrics, web
     from connector.engine import links, view
+    from connector.inbound.routes import routes as inbound
 
     numbers = metrics.Metrics()
     ctx.http.observers.append(numbers.observe)
@@ -104,7 +105,7 @@ def _serve(ctx: Context, daemon: Daemon, hooks: Hooks) -> Running:
         front=lambda: links.front(ctx),
         username=ctx.settings.http.username,
         password=password,
-        signed=[hook_route.route(hooks)],
+        signed=[hook_route.route(hooks), *inbound(ctx)],
     )
     return web.serve(web.create_app(state), ctx.settings.http.listen, password=password)
 

@@ -47,11 +47,18 @@ class _Error(NamedTuple):
 def translate(error: ValidationError, root: type[BaseModel], data: Any) -> list[tuple[Path, str]]:
     """Every error as a path and one sentence. Of a union's branches only the one that came nearest speaks."""
     found = [_placed(raw, data) for raw in error.errors(include_url=False) if raw["type"] not in _SILENT]
+    found = [each for each in found if not _is_echo(each, found)]
     unions = dict.fromkeys(_union_path(each) for each in found if each.branch)
     strange = {path: text for path in unions if (text := _forms(root, data, path))}
     known = [each for each in found if not (each.branch and _union_path(each) in strange)]
     lines = [*strange.items(), *((each.path, _words(each, root, data)) for each in _nearest_branches(known))]
     return list(dict.fromkeys(lines))
+
+
+def _is_echo(error: _Error, found: list[_Error]) -> bool:
+    """A list is said to be too short when the only entry in it is wrong."""
+    inside = (each.path for each in found if len(each.path) > len(error.path))
+    return error.raw["type"] == "too_short" and any(path[: len(error.path)] == error.path for path in inside)
 
 
 def _placed(raw: Any, data: Any) -> _Error:

@@ -19,6 +19,7 @@ from connector.engine.followup import follow_activity
 from connector.engine.purchases import close, purchases_of
 from connector.engine.routing import wanted_steps
 from connector.engine.story import EVENTS, line
+from connector.engine.trust import may_show
 from connector.rules import Decision, Facts, State
 
 CHECKOUTS = table(tables.Checkout)
@@ -171,7 +172,7 @@ def _first_steps(
 
 def _show_newer(lead: dict[str, Any], row: Row[Any]) -> None:
     """R6 within one batch: the lead shows the shopper's latest checkout."""
-    if row.activity_at >= lead["activity_at"]:
+    if row.activity_at >= lead["activity_at"] and may_show(lead["shown_checkout_id"], row.id):
         lead.update(shown_store=row.store, shown_checkout_id=row.id, activity_at=row.activity_at)
 
 
@@ -197,8 +198,14 @@ def _note(client: Client, batch: _Batch, row: Row[Any], decision: Decision, now:
         }
     )
     if (decision.state, decision.reason) != (row.state, row.reason):
-        what = "lead made" if decision.lead else f"{decision.state}: {decision.reason}"
+        what = _made(client, row.store) if decision.lead else f"{decision.state}: {decision.reason}"
         batch.events.append(line(client.id, row.shopper, now, what, decision.rule, row.store, row.id))
+
+
+def _made(client: Client, store_id: str) -> str:
+    store = client.store(store_id)
+    told = store is None or store.tells_orders
+    return "lead made" if told else "lead made, without R4's word: this site tells no orders, as its owner accepted"
 
 
 def _write(ctx: Context, connection: Connection, client: Client, batch: _Batch, now: datetime) -> None:

@@ -26,6 +26,10 @@ WINDOWS = table(tables.Window)
 SUPPRESSIONS = table(tables.Suppression)
 
 
+READ = "waiting for the store's orders to be read"
+TOLD = "waiting for the site to tell its orders (complete_through)"
+
+
 @dataclass(frozen=True)
 class StoreClock:
     """A store's clock against ours, and its word on orders (`read_at` on our clock)."""
@@ -35,15 +39,23 @@ class StoreClock:
     paused: bool
     surge: bool
     failing_since: datetime | None
+    waived: bool = False
+    missing: str = READ
 
 
 def store_clocks(connection: Connection, client: Client) -> dict[str, StoreClock]:
     """Every store of the client that is in the configuration."""
     query = select(STORES).where(STORES.c.client == client.id, STORES.c.gone.is_(False))
-    return {
-        row.id: StoreClock(seconds(row.clock_offset), row.orders_read_at, row.paused, row.surge, row.failing_since)
-        for row in connection.execute(query)
-    }
+    return {row.id: _clock(client, row) for row in connection.execute(query)}
+
+
+def _clock(client: Client, row: Row[Any]) -> StoreClock:
+    offset, read_at, options = seconds(row.clock_offset), row.orders_read_at, client.store(row.id)
+    if row.orders_through is not None:  # the store's own time stays as exact as it was told, whatever the offset does
+        read_at = row.orders_through - offset
+    pushed = options is not None and options.pushed
+    waived = options is not None and not options.tells_orders
+    return StoreClock(offset, read_at, row.paused, row.surge, row.failing_since, waived, TOLD if pushed else READ)
 
 
 def words(clocks: dict[str, StoreClock], own: str) -> tuple[Word, ...]:
@@ -55,6 +67,8 @@ def words(clocks: dict[str, StoreClock], own: str) -> tuple[Word, ...]:
             own=store == own,
             paused=clock.paused,
             failing_since=clock.failing_since + shift if clock.failing_since else None,
+            waived=clock.waived,
+            missing=clock.missing,
         )
         for store, clock in clocks.items()
     ]

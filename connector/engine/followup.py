@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from connector.db import table
 from connector.engine import outbox
 from connector.engine.context import Client, Context
 from connector.engine.story import tell
+from connector.engine.trust import may_show
 
 CHECKOUTS = table(tables.Checkout)
 LEADS = table(tables.Lead)
@@ -24,7 +25,7 @@ def follow_page(
     connection: Connection,
     client: Client,
     rows: Sequence[dict[str, Any]],
-    before: dict[str, Row[Any]],
+    before: Mapping[str, Row[Any]],
     now: datetime,
 ) -> None:
     """R6: what changed activity means for leads under way: newer fields, or a corrected address."""
@@ -55,6 +56,8 @@ def _refresh(
     ctx: Context, connection: Connection, client: Client, lead: Row[Any], row: dict[str, Any], now: datetime
 ) -> None:
     revisit = lead.opened_at is not None and row["activity_at"] >= lead.opened_at + client.policy.renew_after
+    if not may_show(lead.shown_checkout_id, row["id"]):
+        return
     if revisit or row["emptied"] or row["completed_at"] is not None or row["activity_at"] < lead.activity_at:
         return
     connection.execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -37,27 +37,42 @@ def store_checkouts(
     ctx: Context, client: Client, store: str, page: Page[Checkout], now: datetime, store_now: datetime
 ) -> int:
     """Stores a page of checkouts; returns how many were new or changed. `now` is our clock, `store_now` the store's."""
-    offset = store_now - now
-    latest = {checkout.id: checkout for checkout in page.items}
     with ctx.db.write() as connection:
-        before = _known(connection, client.id, store, list(latest))
-        suppressions = Suppressions.load(ctx, connection, client)
-        rows = []
-        for checkout in latest.values():
-            row = _row(ctx, client, store, checkout, before.get(checkout.id), store_now)
-            if row:
-                due = rules.abandoned_at(row["activity_at"], client.policy) - offset
-                row["decide_at"] = _decide_at(row, due, now)
-                _erase_suppressed(row, suppressions)
-                rows.append(row)
-        ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
-        tallies.contactable(ctx.db, connection, client.id, store, _newly_contactable(rows, before))
-        follow_page(ctx, connection, client, rows, before, now)
+        before = known_checkouts(connection, client.id, store, [checkout.id for checkout in page.items])
+        changed = put_checkouts(ctx, connection, client, store, page.items, before, now, store_now)
         _move_cursor(connection, client.id, store, {"checkouts_cursor": page.cursor})
+    return changed
+
+
+def put_checkouts(
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    store: str,
+    checkouts: Iterable[Checkout],
+    before: Mapping[str, Row[Any]],
+    now: datetime,
+    store_now: datetime,
+) -> int:
+    """Writes checkouts, the last of each id, and what follows at once; returns how many were new or changed."""
+    offset = store_now - now
+    latest = {checkout.id: checkout for checkout in checkouts}
+    suppressions = Suppressions.load(ctx, connection, client)
+    rows = []
+    for checkout in latest.values():
+        row = _row(ctx, client, store, checkout, before.get(checkout.id), store_now)
+        if row:
+            due = rules.abandoned_at(row["activity_at"], client.policy) - offset
+            row["decide_at"] = _decide_at(row, due, now)
+            _erase_suppressed(row, suppressions)
+            rows.append(row)
+    ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
+    tallies.contactable(ctx.db, connection, client.id, store, _newly_contactable(rows, before))
+    follow_page(ctx, connection, client, rows, before, now)
     return len(rows)
 
 
-def _newly_contactable(rows: Sequence[dict[str, Any]], before: dict[str, Row[Any]]) -> list[date]:
+def _newly_contactable(rows: Sequence[dict[str, Any]], before: Mapping[str, Row[Any]]) -> list[date]:
     """R1: the days of the checkouts whose address was not known before.
 
     Not those that go on with another one, nor those that a store still lists of somebody who was counted and erased.
@@ -71,7 +86,8 @@ def _newly_contactable(rows: Sequence[dict[str, Any]], before: dict[str, Row[Any
     ]
 
 
-def _known(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:
+def known_checkouts(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:
+    """The rows that are there, by id."""
     if not ids:
         return {}
     query = select(CHECKOUTS).where(CHECKOUTS.c.client == client, CHECKOUTS.c.store == store, CHECKOUTS.c.id.in_(ids))
@@ -159,23 +175,37 @@ def _decide_at(row: dict[str, Any], due: datetime, now: datetime) -> datetime | 
 
 def store_orders(ctx: Context, client: Client, store: str, page: Page[Order], now: datetime) -> int:
     """Stores a page of orders, ends what they end, and returns how many there were."""
-    latest = {order.id: order for order in page.items}
     with ctx.db.write() as connection:
-        known = _orders(connection, client.id, store, list(latest))
-        unplaced = _seen_as_checkout(connection, client.id, store, list(latest.values()))
-        rows = [
-            _order_row(ctx, client.id, store, order, known.get(order.id), order.id in unplaced)
-            for order in latest.values()
-        ]
-        changed = [row for row in rows if _differs(row, known.get(row["id"]))]
-        ctx.db.upsert(connection, tables.Order, changed)
-        revenue.follow(connection, client.id, store, changed)
-        end_bought(ctx, connection, client, [row for row in changed if row["purchase"]], now)
+        known = known_orders(connection, client.id, store, [order.id for order in page.items])
+        put_orders(ctx, connection, client, store, page.items, known, now)
         _move_cursor(connection, client.id, store, {"orders_cursor": page.cursor})
-    return len(rows)
+    return len({order.id for order in page.items})
 
 
-def _orders(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:
+def put_orders(
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    store: str,
+    orders: Iterable[Order],
+    known: Mapping[str, Row[Any]],
+    now: datetime,
+) -> int:
+    """Writes orders, the last of each id, and ends what they end; returns how many were new or changed."""
+    latest = {order.id: order for order in orders}
+    unplaced = _seen_as_checkout(connection, client.id, store, list(latest.values()))
+    rows = [
+        _order_row(ctx, client.id, store, order, known.get(order.id), order.id in unplaced) for order in latest.values()
+    ]
+    changed = [row for row in rows if _differs(row, known.get(row["id"]))]
+    ctx.db.upsert(connection, tables.Order, changed)
+    revenue.follow(connection, client.id, store, changed)
+    end_bought(ctx, connection, client, [row for row in changed if row["purchase"]], now)
+    return len(changed)
+
+
+def known_orders(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:
+    """The rows that are there, by id."""
     if not ids:
         return {}
     query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.store == store, ORDERS.c.id.in_(ids))

@@ -1,4 +1,7 @@
-"""One poll of one store: checkouts first, then orders (R4: that read starts after them), then the decisions."""
+"""One poll of one store: checkouts first, then orders (R4: that read starts after them), then the decisions.
+
+A store that tells by itself is not asked: its poll says whether it has been silent for too long.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,14 @@ from connector.engine.decide import decide_client
 from connector.engine.intake import store_checkouts, store_orders
 from connector.engine.notes import note
 from connector.engine.soon import after_poll
+from connector.engine.told import listen
 from connector.errors import ConfigError, TransientError, WinbackError
 from connector.model import Finding, Page
 
 STORES = table(tables.Store)
 Read = Callable[[Context, Client, str, Any, "Polled"], None]
 LONGEST_PAUSE = timedelta(minutes=15)
+DECIDE_EVERY = timedelta(minutes=1)
 
 
 @dataclass
@@ -62,7 +67,8 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
                 ctx.numbers.poll_failed(client.id, store_id, what, errors[-1])
     note(ctx, client, store_id, polled.findings, finished=not errors)
     polled.error = "; ".join(dict.fromkeys(str(error) for error in errors))
-    _finish(ctx, client, store_id, errors, options.poll_every, planned)
+    every = min(options.poll_every, DECIDE_EVERY) if options.pushed else options.poll_every
+    _finish(ctx, client, store_id, errors, every, planned)
     if any(isinstance(error, ConfigError) for error in errors):
         accounts.close("store", client.id, store_id)
     polled.leads = decide_client(ctx, client, ctx.clock())
@@ -70,6 +76,9 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
 
 
 def _reads(adapter: registry.Platform) -> Iterator[tuple[str, Read]]:
+    if registry.Cap.PUSHED in adapter.capabilities:
+        yield "orders", _listen
+        return
     yield "checkouts", _read_checkouts
     yield "orders", _read_orders
     if isinstance(adapter, registry.CountsStarts):
@@ -86,7 +95,7 @@ def _trouble(store_id: str, error: Exception) -> WinbackError:
     return TransientError(f"unexpected {type(error).__name__} while reading {store_id}; see the log")
 
 
-def _read_checkouts(ctx: Context, client: Client, store: str, adapter: registry.Platform, polled: Polled) -> None:
+def _read_checkouts(ctx: Context, client: Client, store: str, adapter: registry.Readable, polled: Polled) -> None:
     row = _store_row(ctx, client.id, store)
     pages = adapter.checkouts(row.checkouts_cursor, ctx.clock() - client.policy.keep_for)
     for page, now, store_now in _dated(ctx, client, store, pages, row):
@@ -94,7 +103,7 @@ def _read_checkouts(ctx: Context, client: Client, store: str, adapter: registry.
         polled.findings += page.findings
 
 
-def _read_orders(ctx: Context, client: Client, store: str, adapter: registry.Platform, polled: Polled) -> None:
+def _read_orders(ctx: Context, client: Client, store: str, adapter: registry.Readable, polled: Polled) -> None:
     row = _store_row(ctx, client.id, store)
     started = ctx.clock()
     pages = adapter.orders(row.orders_cursor, started - client.policy.keep_for)
@@ -102,6 +111,12 @@ def _read_orders(ctx: Context, client: Client, store: str, adapter: registry.Pla
         polled.orders += store_orders(ctx, client, store, page, now)
         polled.findings += page.findings
     _update(ctx, client.id, store, orders_read_at=started)
+
+
+def _listen(ctx: Context, client: Client, store: str, _: registry.Platform, __: Polled) -> None:
+    options = client.store(store)
+    if options is not None:
+        listen(ctx, options, _store_row(ctx, client.id, store))
 
 
 def _dated(

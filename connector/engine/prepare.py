@@ -23,6 +23,7 @@ from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.links import short_url
 from connector.engine.payload import Applied, read_payload
+from connector.engine.told import word_age
 from connector.model import Checkout, ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
 from connector.options import CrmOptions
 from connector.rules import Facts, Go, State, Verdict
@@ -32,7 +33,6 @@ DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
 ORDERS = table(tables.Order)
 STORES = table(tables.Store)
-YOUNGEST_WORD = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ def _verdict(client: Client, row: Row[Any], facts: Facts, clock: StoreClock | No
         return Verdict(Go.DELIVER)
     offset = clock.offset if clock else timedelta(0)
     store = client.store(row.store)
-    word_age = max(YOUNGEST_WORD, 3 * store.poll_every) if store else YOUNGEST_WORD
-    return rules.gate(facts, client.policy, now + offset, step=row.step, due_at=row.due_at + offset, word_age=word_age)
+    age = word_age(store.poll_every if store else timedelta(0))
+    return rules.gate(facts, client.policy, now + offset, step=row.step, due_at=row.due_at + offset, word_age=age)
 
 
 def _hold_or_end(

@@ -38,7 +38,9 @@ def purchases_of(
         seen: dict[tuple[str, str], Purchase] = {}
         for key in _checkout_keys(row):
             for order in by_key.get(key, ()):
-                same = key[0] in ("order", "token") or seen.get((order.store, order.id), _NEVER).same_checkout
+                same = (
+                    key[0] in ("order", "checkout", "token") or seen.get((order.store, order.id), _NEVER).same_checkout
+                )
                 seen[order.store, order.id] = Purchase(order.placed_at, order.id, Origin(order.origin), same)
         found[row.store, row.id] = list(seen.values())
     return found
@@ -52,10 +54,12 @@ def _candidates(connection: Connection, client: str, rows: Sequence[Row[Any]]) -
     if shoppers := {row.shopper for row in rows if row.shopper}:
         wheres.append(ORDERS.c.shopper.in_(shoppers))
     for store, own in _by_store(rows).items():
-        ids = {row.id for row in own} | {row.order_id for row in own if row.order_id}
+        ids, checkouts = {row.order_id for row in own if row.order_id}, {row.id for row in own}
         customers = {row.customer_id for row in own if row.customer_id}
         tokens = {row.token for row in own if row.token}
-        wheres.append(and_(ORDERS.c.store == store, ORDERS.c.id.in_(ids)))
+        wheres.append(and_(ORDERS.c.store == store, ORDERS.c.checkout_id.in_(checkouts)))
+        if ids:
+            wheres.append(and_(ORDERS.c.store == store, ORDERS.c.id.in_(ids)))
         if customers:
             wheres.append(and_(ORDERS.c.store == store, ORDERS.c.customer_id.in_(customers)))
         if tokens:
@@ -83,12 +87,14 @@ def _order_keys(order: Row[Any]) -> list[tuple[str, ...]]:
         keys.append(("customer", order.store, order.customer_id))
     keys += [("token", order.store, token) for token in (order.token, order.cart_token) if token]
     if order.checkout_id:
-        keys.append(("order", order.store, order.checkout_id))
+        keys.append(("checkout", order.store, order.checkout_id))
     return keys
 
 
 def _checkout_keys(row: Row[Any]) -> list[tuple[str, ...]]:
-    keys: list[tuple[str, ...]] = [("order", row.store, row.order_id or row.id)]
+    keys: list[tuple[str, ...]] = [("checkout", row.store, row.id)]
+    if row.order_id:
+        keys.append(("order", row.store, row.order_id))
     if row.token:
         keys.append(("token", row.store, row.token))
     if row.shopper:

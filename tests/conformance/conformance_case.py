@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from types import ModuleType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import pytest
 from clock import START, Clock
@@ -25,12 +25,14 @@ from pydantic import SecretStr
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.http import Door, Http, Timeouts
 from connector.model import Checkout, Customer, Enrolment, Finding, LineItem, Money, Page, Withdrawal
-from connector.registry import CRMS, PLATFORMS, Cap, Crm, Platform, load
+from connector.registry import CRMS, PLATFORMS, Cap, Crm, Readable, load
 from connector.sandbox import CrmSandbox, Fault, Reply, Request, Server, StoreSandbox
 
 load()
 
 T = TypeVar("T")
+PUSHED = {name: cls for name, cls in PLATFORMS.items() if Cap.PUSHED in cls.capabilities}
+ASKED = {name: cls for name, cls in PLATFORMS.items() if name not in PUSHED}
 THREE = (ConfigError, TransientError, RejectedError)
 JANE = "jane.doe@example.com"
 KINDS = ("checkouts", "orders")
@@ -114,9 +116,9 @@ class Store:
     http: Moody
     sandbox: StoreSandbox
 
-    def adapter(self) -> Platform:
+    def adapter(self) -> Readable:
         """A new adapter, as after a restart."""
-        return PLATFORMS[self.name](self.options, self.http)
+        return cast(Readable, PLATFORMS[self.name](self.options, self.http))
 
     @property
     def options(self) -> Any:
@@ -324,7 +326,7 @@ TROUBLES = {
 }
 
 
-def calls_of(adapter: Platform) -> dict[str, Callable[[], Any]]:
+def calls_of(adapter: Readable) -> dict[str, Callable[[], Any]]:
     """Everything that a platform can be asked."""
     return {
         "check": adapter.check,

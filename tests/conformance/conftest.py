@@ -1,4 +1,4 @@
-"""Each platform and each CRM that is registered, one after the other."""
+"""Each platform that is asked and each CRM, one after the other; those that tell by themselves: test_pushed.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from clock import Clock
-from conformance_case import Account, Moody, Store, a_store, an_account
+from conformance_case import ASKED, Account, Moody, Store, a_store, an_account
 
-from connector.registry import CRMS, PLATFORMS
+from connector.registry import CRMS
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def http(shared_http: Moody) -> Iterator[Moody]:
     shared_http.close()  # the next sandbox may get the same port
 
 
-@pytest.fixture(params=sorted(PLATFORMS))
+@pytest.fixture(params=sorted(ASKED))
 def store(request: pytest.FixtureRequest, clock: Clock, http: Moody) -> Iterator[Store]:
     with a_store(request.param, clock, http) as made:
         yield made

@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from clock import Clock
@@ -28,7 +28,7 @@ from conformance_case import (
 )
 
 from connector.errors import ConfigError, TransientError
-from connector.registry import PLATFORMS
+from connector.registry import PLATFORMS, Readable
 from connector.sandbox import Fault, Reply, Request
 
 
@@ -97,7 +97,7 @@ def test_no_refusal_repeats_a_secret_of_any_shape(store: Store, status: int) -> 
     words = {"message": f"No key {' or '.join(options.secrets())}", "code": "no"}
     refused = Fault(Reply(status, words, {"Retry-After": "60"}))
     store.sandbox.server.fault = lambda _: refused
-    for call in calls_of(PLATFORMS[store.name](options, store.http)).values():
+    for call in calls_of(cast(Readable, PLATFORMS[store.name](options, store.http))).values():
         with pytest.raises(THREE) as caught:
             call()
         is_sentence(caught.value, options.secrets())

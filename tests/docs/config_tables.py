@@ -16,6 +16,7 @@ from connector import registry
 from connector.config.model import ClientConfig, LeadPolicy, Step
 from connector.config.settings import HttpSettings, LogSettings, Settings
 from connector.durations import format_duration
+from connector.inbound.options import Snippet
 from connector.options import CrmOptions, OnRecovered, StoreOptions, When
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/configuration.md"
@@ -44,6 +45,7 @@ def sections() -> dict[str, tuple[type[BaseModel], frozenset[str]]]:
         "when": (When, frozenset()),
         "crm": (CrmOptions, frozenset()),
         "on_recovered": (OnRecovered, frozenset()),
+        "snippet": (Snippet, frozenset()),
         "settings": (Settings, frozenset()),
         "http": (HttpSettings, frozenset()),
         "log": (LogSettings, frozenset()),

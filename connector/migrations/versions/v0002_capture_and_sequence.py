@@ -15,6 +15,7 @@ def upgrade() -> None:
     _capture()
     _templates()
     _report()
+    _told_orders()
 
 
 def _sequences() -> None:
@@ -107,3 +108,8 @@ def _report() -> None:
             "client", "day", "store", "kind", "product_name", "stage", "arm", "steps", "state", "last_step", "currency"
         ),
     )
+
+
+def _told_orders() -> None:
+    op.add_column("stores", sa.Column("orders_through", sa.DateTime(timezone=True), nullable=True))
+    op.create_index("ix_orders_checkout", "orders", ["client", "store", "checkout_id"], unique=False)
