@@ -53,10 +53,10 @@ class Browser:
         """The block checkout pushes what was typed."""
         return self.push({"billing_address": {"email": email, **fields}})
 
-    def push(self, addresses: Json) -> Answer:
+    def push(self, addresses: Json, **headers: str) -> Answer:
         """The block checkout pushes addresses."""
         path = "/wp-json/wc/store/v1/cart/update-customer"
-        answer = self._send("POST", path, json.dumps(addresses), {"content-type": "application/json"})
+        answer = self._send("POST", path, json.dumps(addresses), headers | {"content-type": "application/json"})
         assert answer.status == 200, answer.text
         return answer
 

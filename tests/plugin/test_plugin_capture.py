@@ -89,8 +89,10 @@ def test_names_lose_markup_and_length(site: WordPress) -> None:
 def test_eight_first_captures_at_once_make_one_row(site: WordPress) -> None:
     shopper = site.shopper(11)
     shopper.get("/checkout/")
+    typed = {"billing_address": {"email": "ann@example.com"}}
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: Browser(site.url, dict(shopper.cookies)).type("ann@example.com"), range(8)))
+        # Slow enough for each to find no row before the first has made one.
+        list(pool.map(lambda _: Browser(site.url, dict(shopper.cookies)).push(typed, x_slow="1500"), range(8)))
     assert site.one()["email"] == "ann@example.com"
     assert site.api("visits").json["days"][0]["contactable"] == 1
 
@@ -208,6 +210,9 @@ def test_consent_of_block_fields(site: WordPress) -> None:
     assert (consent["state"], consent["source"]) == ("opted_in", "acme/newsletter")
     assert consent["at"].endswith("Z")
     shopper.act("tick", field="acme/newsletter", value="no")
+    shopper.act("tick", field="acme/marketing-opt-in", value="yes")
+    assert site.one()["consent"]["source"] == "acme/marketing-opt-in"
+    shopper.act("tick", field="acme/marketing-opt-in", value="no")
     assert site.one()["consent"]["state"] == "not_opted_in"
 
 

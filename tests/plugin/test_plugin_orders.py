@@ -50,6 +50,9 @@ def test_an_off_site_payment_that_the_gateway_reports_later(site: WordPress) -> 
     order = shopper.act("order", email="ann@example.com")["id"]
     site.browser().act("status", order=order, to="processing")
     assert site.one()["status"] == "completed"
+    shopper.type("ann@example.com", first_name="Ann")  # not on the thank-you page yet: the cart is still full
+    shopper.act("add", product=12)
+    assert site.one()["status"] == "completed"
 
 
 def test_a_shopper_back_from_the_gateway_who_changes_the_cart_is_open_again(site: WordPress) -> None:

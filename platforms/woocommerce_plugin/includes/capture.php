@@ -113,7 +113,7 @@ function typed( array $form, string $prefix = '' ): array {
  */
 function address( string $typed, ?string $cleaned = null ): string {
 	$typed = trim( $typed );
-	if ( strlen( $typed ) > 254 || ! is_email( $typed ) || sanitize_email( $typed ) !== $typed ) {
+	if ( strlen( $typed ) > 254 || ! is_email( $typed ) ) {
 		return '';
 	}
 	return null === $cleaned || 0 === strcasecmp( $typed, $cleaned ) ? $typed : '';
