@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from connector.errors import WinbackError
@@ -24,6 +25,7 @@ __all__ = [
     "CRMS",
     "PLATFORMS",
     "Cap",
+    "Companion",
     "CountsStarts",
     "Crm",
     "CrmOptions",
@@ -62,6 +64,20 @@ class Cap(StrEnum):
     DELETE = "delete"
     BULK = "bulk"
     TEMPLATES = "templates"  # takes e-mails from `winback templates push`: connector/merge.py
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Software that runs inside the store and comes with Winback: the optional `companion` of a platform.
+
+    `winback COMMAND` writes the files of `folder` as a zip with the one top folder `name`.
+    """
+
+    command: str
+    title: str
+    folder: Path
+    name: str
+    install: str  # what the owner does with the file
 
 
 class Platform(Protocol):

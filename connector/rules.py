@@ -98,6 +98,7 @@ class Facts:
     consent_policy: str = "not_unsubscribed"
     wanted: bool = True  # by at least one CRM
     window_at: datetime | None = None  # when the shopper's window opened (R5)
+    by_link: bool = False  # begun by another checkout's recovery link
     triggered_at: datetime | None = None  # when this very checkout triggered, under whatever address
     words: tuple[Word, ...] = ()
     lifted: bool = False  # enrolled by hand: R3 and R5 are lifted
@@ -143,7 +144,8 @@ def bought(facts: Facts, policy: Policy) -> Decision | None:
     first = min(ends, key=lambda p: (p.placed_at, p.order_id))
     order = f"order {first.order_id}" if first.order_id else "the checkout was completed"
     if facts.delivered_first_at is None or first.placed_at < facts.delivered_first_at:
-        return Decision(State.SELF_RECOVERED, "R7", f"bought before any step: {order}")
+        how = "by the link of an e-mail" if facts.by_link else "before any step"
+        return Decision(State.SELF_RECOVERED, "R7", f"bought {how}: {order}")
     last = facts.delivered_last_at
     if last is None or last > first.placed_at:  # a step that went out after the purchase did not bring it
         last = facts.delivered_first_at
@@ -222,6 +224,8 @@ def _eligible(facts: Facts, policy: Policy, now: datetime, due: datetime) -> Dec
         return Decision(State.NO_CONSENT, "R9", f"{facts.consent_policy} is asked for, the store says {facts.consent}")
     if not facts.wanted:
         return Decision(State.FILTERED, "when", "no CRM of this client wants it")
+    if not facts.lifted and facts.by_link:
+        return Decision(State.RENEWED_TOO_SOON, "R5", "begun by a recovery link: it goes on with that checkout")
     if not facts.lifted and in_window(facts, policy):
         return Decision(State.RENEWED_TOO_SOON, "R5", "within seven days of the shopper's last lead")
     if facts.surge and not facts.lifted:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from connector.model import Finding
 
 # The rest is the door's to judge. A web page with 200 means more with WordPress than the door can know.
 EXPLAINED = frozenset({200, *range(300, 500)}) - UNWELL
+PLUGIN_REFUSES = "wc_winback_cannot_view"
 KEYS_PAGE = "WooCommerce > Settings > Advanced > REST API"
 PERMALINKS = (
     "In WordPress, open Settings > Permalinks and choose any structure but Plain: with Plain, WooCommerce's API takes "
@@ -44,6 +46,14 @@ class UnknownValueError(ConfigError):
     def __init__(self, message: str, parameters: frozenset[str]) -> None:
         super().__init__(message)
         self.parameters = parameters
+
+
+class NoRouteError(ConfigError):
+    """WordPress answers, but what brings this part of its API is not active."""
+
+
+class PluginRefusesError(ConfigError):
+    """The companion plugin is there and cannot be read, whatever else of the store can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +80,21 @@ class Api:
     def __init__(self, door: Door, credentials: Credentials) -> None:
         self.door = door
         self.encrypted = urlsplit(door.base_url).scheme == "https"
-        self._package = package.API(
-            door.base_url,
-            credentials.key,
-            credentials.secret,
-            version="wc/v3",
-            query_string_auth=credentials.in_query,
-        )
+        self.date: datetime | None = None  # the store's clock, when it last answered
+        self._credentials = credentials
 
     def index(self) -> Answer:
         """What WordPress says of itself to anyone: name, home and which APIs there are."""
         query = {"_fields": "name,url,home,namespaces"}
-        return self._answer(self.door.request("GET", "/wp-json/", query=query, allow=EXPLAINED))
+        with _plain_words():
+            response = self.door.request("GET", "/wp-json/", query=query, allow=EXPLAINED)
+        return self._answer(response)
 
-    def get(self, endpoint: str, query: Mapping[str, str]) -> Answer:
-        """One signed GET. Values must be text, and lists comma lists: the package signs other lists wrongly."""
+    def get(self, endpoint: str, query: Mapping[str, str], *, namespace: str = "wc/v3") -> Answer:
+        """One signed GET. Values must be text, and lists comma lists: the package signs other lists wrongly.
+
+        Raises NoRouteError where nothing active offers the endpoint, and the three errors.
+        """
         for attempt in tenacity.Retrying(
             stop=tenacity.stop_after_attempt(1 if self.encrypted else TRIES),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=1),
@@ -92,16 +102,22 @@ class Api:
             reraise=True,
         ):
             with attempt:
-                return self._answer(self._send(self._package.get(endpoint, params=dict(query))))
+                return self._answer(self._send(self._package(namespace).get(endpoint, params=dict(query))))
         raise AssertionError("unreachable")
 
     def post(self, endpoint: str, data: Mapping[str, Any]) -> Answer:
         """Makes a record. Never sent twice: where the answer is lost, nobody knows whether the record is there."""
-        return self._answer(self._send(self._package.post(endpoint, dict(data))))
+        return self._answer(self._send(self._package().post(endpoint, dict(data))))
 
     def delete(self, endpoint: str) -> Answer:
         """Deletes a record for good. One that is not there (any more) is a ConfigError."""
-        return self._answer(self._send(self._package.delete(endpoint, params={"force": "true"})))
+        return self._answer(self._send(self._package().delete(endpoint, params={"force": "true"})))
+
+    def _package(self, namespace: str = "wc/v3") -> package.API:
+        known = self._credentials
+        return package.API(
+            self.door.base_url, known.key, known.secret, version=namespace, query_string_auth=known.in_query
+        )
 
     def _send(self, built: Mapping[str, Any]) -> Response:
         headers, url = {"accept": "application/json"}, built["url"]
@@ -114,15 +130,14 @@ class Api:
                 headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         # Over plain http the address holds an OAuth signature already. The store takes each only once, so after a lost
         # answer `get` signs anew.
-        try:
-            may_repeat = self.encrypted and built["method"] == "GET"
+        may_repeat = self.encrypted and built["method"] == "GET"
+        with _plain_words():
             return self.door.send(
                 built["method"], url, headers=headers, body=built["data"], allow=EXPLAINED, repeatable=may_repeat
             )
-        except TransientError as error:
-            raise TransientError(_plain(str(error)), error.retry_after) from None  # WordPress marks its sentences up
 
     def _answer(self, response: Response) -> Answer:
+        self.date = response.date or self.date
         if not 200 <= response.status < 300:
             raise self._explain(response)
         text = response.body.decode("utf-8-sig", "replace")
@@ -155,7 +170,7 @@ class Api:
         if response.status in (401, 403):
             return self._refused(response, code, message)
         if code == "rest_no_route":
-            return ConfigError(
+            return NoRouteError(
                 f"{self.door.name}: WordPress answers, but WooCommerce does not. Activate WooCommerce under Plugins"
             )
         if response.status == 404 and not code:
@@ -184,6 +199,11 @@ class Api:
                 return ConfigError(f"{name}: {advice}")
         if "nonce" in lower:
             return TransientError(f"{name}: the store has seen this signed request before")
+        if code == PLUGIN_REFUSES:
+            return PluginRefusesError(
+                f"{name}: the WordPress user of this key may not see the checkouts. Under {KEYS_PAGE}, make the key "
+                f"for an administrator or a shop manager"
+            )
         if "cannot_view" in code:
             return ConfigError(f"{name}: {_UNKNOWN_KEY_HTTPS if self.encrypted else _UNKNOWN_KEY_HTTP}")
         if code:
@@ -225,6 +245,14 @@ _REFUSALS = (
         "this machine's clock and the store's are more than 15 minutes apart. Set them, best by NTP, or use https",
     ),
 )
+
+
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    try:
+        yield
+    except TransientError as error:
+        raise TransientError(_plain(str(error)), error.retry_after) from None  # WordPress marks its sentences up
 
 
 def _worth_signing_again(error: BaseException) -> bool:

@@ -20,7 +20,8 @@ from connector.model import Checkout, Consent, ConsentState, Customer, LineItem,
 Record = Mapping[str, Any]
 
 DRAFT = "checkout-draft"
-OPEN_STATUSES = (DRAFT, "pending", "failed")
+PLACED_STATUSES = ("pending", "failed")
+OPEN_STATUSES = (DRAFT, *PLACED_STATUSES)
 CORE_STATUSES = frozenset({*OPEN_STATUSES, "processing", "on-hold", "completed", "cancelled", "refunded", "trash"})
 CHECKOUT_LINK_SINCE = (10, 0)  # https://github.com/woocommerce/woocommerce/pull/58140
 
@@ -36,9 +37,11 @@ FIELDS = ",".join(
 ORDER_FIELDS = ",".join(
     (
         "id,status,created_via,currency,total,customer_id,date_created_gmt,date_modified_gmt",
-        "billing.first_name,billing.last_name,billing.email,billing.phone,refunds",
+        "billing.first_name,billing.last_name,billing.email,billing.phone,refunds,meta_data",
     )
 )
+# The companion plugin writes these on the order: the checkout's token, and that of the one whose link was followed.
+TOKEN, PARENT_TOKEN = "_wc_winback_checkout", "_wc_winback_parent"
 
 _ORIGINS = {
     "checkout": Origin.CHECKOUT,
@@ -94,12 +97,13 @@ def checkout(record: Record, store_url: str, consent_keys: Sequence[str]) -> Che
     if origin(str(record.get("created_via", ""))) is not Origin.CHECKOUT:
         return None
     order_id, status, currency = str(int(record["id"])), str(record["status"]), str(record["currency"])
+    own, parent = tokens(record)
     modified = gmt(record["date_modified_gmt"])
     started = gmt(record["date_created_gmt"]) if record.get("date_created_gmt") else modified
     billing, shipping = record.get("billing") or {}, record.get("shipping") or {}
     lines = tuple(line(item, currency, store_url) for item in record.get("line_items") or ())
     return Checkout(
-        id=order_id,
+        id=own or order_id,
         status=status,
         started_at=started,
         # Staff, plugins and WooCommerce itself also move the modified time of an order that has been placed (R2).
@@ -112,11 +116,13 @@ def checkout(record: Record, store_url: str, consent_keys: Sequence[str]) -> Che
         emptied=not lines,
         order_id=order_id,
         # cart_hash is no token: carts with equal contents have the same one, whoever's they are.
+        tokens=(own,) if own else (),
         consent=consent(record.get("meta_data") or (), consent_keys),
-        country=_text(shipping.get("country")) or _text(billing.get("country")),
-        stage=_stage(status, bool(_text(billing.get("address_1")) or _text(shipping.get("address_1")))),
+        country=text(shipping.get("country")) or text(billing.get("country")),
+        stage=_stage(status, bool(text(billing.get("address_1")) or text(shipping.get("address_1")))),
         coupons=_coupons(record),
         source=Source.DRAFTS if status == DRAFT else Source.ORDERS,
+        by_link=bool(parent),
     )
 
 
@@ -138,7 +144,14 @@ def order(record: Record, purchase_statuses: Sequence[str]) -> Order:
         origin=made,
         cancelled_at=modified if status == "cancelled" else None,
         checkout_id=order_id if made is Origin.CHECKOUT else "",
+        tokens=tuple(token for token in tokens(record) if token),
     )
+
+
+def tokens(record: Record) -> tuple[str, str]:
+    """The companion plugin's token of the order's checkout, and of the one that it goes on with; "" for none."""
+    found = {str(entry.get("key")): text(entry.get("value")) for entry in record.get("meta_data") or ()}
+    return found.get(TOKEN, ""), found.get(PARENT_TOKEN, "")
 
 
 def customer(record: Record) -> Customer:
@@ -146,11 +159,11 @@ def customer(record: Record) -> Customer:
     billing, shipping = record.get("billing") or {}, record.get("shipping") or {}
     customer_id = int(record.get("customer_id") or 0)
     return Customer(
-        email=_text(billing.get("email")),
+        email=text(billing.get("email")),
         id=str(customer_id) if customer_id else "",
-        first_name=_name(billing.get("first_name") or shipping.get("first_name")),
-        last_name=_name(billing.get("last_name") or shipping.get("last_name")),
-        phone=_text(billing.get("phone")) or _text(shipping.get("phone")),
+        first_name=label(billing.get("first_name") or shipping.get("first_name")),
+        last_name=label(billing.get("last_name") or shipping.get("last_name")),
+        phone=text(billing.get("phone")) or text(shipping.get("phone")),
     )
 
 
@@ -159,17 +172,17 @@ def line(item: Record, currency: str, store_url: str) -> LineItem:
     title, variant = _title(item)
     total = amount(item["total"])
     price = item.get("price")
-    product_id, variation_id = _id(item.get("product_id")), _id(item.get("variation_id"))
+    product_id, variation_id = id_(item.get("product_id")), id_(item.get("variation_id"))
     return LineItem(
         title=title,
         quantity=_quantity(item),
         total=Money(total, currency),
         price=None if price is None else Money(_rounded_like(amount(price), total), currency),
         variant=variant,
-        sku=_text(item.get("sku")),
+        sku=text(item.get("sku")),
         product_id=product_id,
         variant_id=variation_id,
-        image_url=_text((item.get("image") or {}).get("src")),
+        image_url=text((item.get("image") or {}).get("src")),
         # WordPress leads ?p=ID to the product's own page; the order does not name that.
         product_url=f"{store_url}/?p={product_id}" if product_id else "",
     )
@@ -196,14 +209,14 @@ def recovery_url(record: Record, store_url: str) -> str:
     a placed order keeps its payment page; a draft is deleted after a day, and its page with it, so the most valuable
     line is put into the cart instead (?add-to-cart takes a single product, but with its attributes).
     """
-    items = [item for item in record.get("line_items") or () if _id(item.get("product_id"))]
+    items = [item for item in record.get("line_items") or () if id_(item.get("product_id"))]
     fixed = [item for item in items if not _open_attributes(item)]
     if fixed and version_of(record.get("version")) >= CHECKOUT_LINK_SINCE:
         products = ",".join(f"{_sold_id(item)}:{_quantity(item)}" for item in fixed)
         coupons = _coupons(record)
         coupon = f"&{urlencode({'coupon': coupons[0]})}" if coupons else ""  # it takes one
         return f"{store_url}/checkout-link/?products={products}{coupon}"
-    page = _on_store(_text(record.get("payment_url")), store_url)
+    page = on_store(text(record.get("payment_url")), store_url)
     if items and (record["status"] == DRAFT or not page):
         best = max(items, key=lambda item: amount(item["total"]))
         return f"{_checkout_page(page) or store_url + '/'}?{urlencode(_add_to_cart(best))}"
@@ -233,16 +246,16 @@ def _stage(status: str, has_address: bool) -> Stage:
 
 
 def _coupons(record: Record) -> tuple[str, ...]:
-    return tuple(_text(coupon.get("code")) for coupon in record.get("coupon_lines") or () if coupon.get("code"))
+    return tuple(text(coupon.get("code")) for coupon in record.get("coupon_lines") or () if coupon.get("code"))
 
 
 def _title(item: Record) -> tuple[str, str]:
     """The product's name and the variant's: `Ridge Jacket - M, Red` under a parent `Ridge Jacket`."""
-    name, parent = _name(item.get("name")), _name(item.get("parent_name"))
-    if not _id(item.get("variation_id")) or not parent:
+    name, parent = label(item.get("name")), label(item.get("parent_name"))
+    if not id_(item.get("variation_id")) or not parent:
         return name, ""
     suffix = _suffix(name, parent)
-    return parent, suffix or ", ".join(_name(entry.get("display_value")) for entry in _attributes(item))
+    return parent, suffix or ", ".join(label(entry.get("display_value")) for entry in _attributes(item))
 
 
 def _suffix(name: str, parent: str) -> str:
@@ -265,28 +278,28 @@ def _open_attributes(item: Record) -> bool:
     variations with three attributes and more, or with a hyphen in one of several attributes' names, hold none at all.
     https://github.com/woocommerce/woocommerce, class-wc-product-variation-data-store-cpt.php, generate_product_title
     """
-    name, parent = _name(item.get("name")), _name(item.get("parent_name"))
+    name, parent = label(item.get("name")), label(item.get("parent_name"))
     attributes = _attributes(item)
     if not attributes or not parent or not name.startswith(parent):
         return False
-    if not _id(item.get("variation_id")):
+    if not id_(item.get("variation_id")):
         return True  # attributes without a variation
     suffix = _suffix(name, parent)
     if not suffix:
         hyphenated = any("-" in str(entry["key"]) for entry in attributes)
         return len(attributes) < 3 and not (hyphenated and len(attributes) > 1)
-    return any(_name(entry.get("display_value")) not in suffix for entry in attributes)
+    return any(label(entry.get("display_value")) not in suffix for entry in attributes)
 
 
 def _add_to_cart(item: Record) -> dict[str, str]:
-    query = {"add-to-cart": _id(item["product_id"]), "quantity": str(_quantity(item))}
-    if variation_id := _id(item.get("variation_id")):
+    query = {"add-to-cart": id_(item["product_id"]), "quantity": str(_quantity(item))}
+    if variation_id := id_(item.get("variation_id")):
         query["variation_id"] = variation_id
         query.update({f"attribute_{entry['key']}": entry["value"] for entry in _attributes(item)})
     return query
 
 
-def _on_store(url: str, store_url: str) -> str:
+def on_store(url: str, store_url: str) -> str:
     """`url` on the store's own address: what a store answers may not lead shoppers elsewhere."""
     parts, store = urlsplit(url), urlsplit(store_url)
     if not parts.path or parts.scheme not in ("http", "https"):
@@ -301,14 +314,14 @@ def _checkout_page(payment_url: str) -> str:
 
 
 def _sold_id(item: Record) -> str:
-    return _id(item.get("variation_id")) or _id(item["product_id"])
+    return id_(item.get("variation_id")) or id_(item["product_id"])
 
 
 def _quantity(item: Record) -> int:
     return max(1, int(amount(item.get("quantity") or 1)))
 
 
-def _id(value: Any) -> str:
+def id_(value: Any) -> str:
     return str(int(value)) if value else ""
 
 
@@ -318,10 +331,10 @@ def _word(value: Any) -> str:
     return str(value).strip().lower() if isinstance(value, str | int) else "?"
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _name(value: Any) -> str:
+def label(value: Any) -> str:
     """Names come with entities (`Merino Socks &amp; Co`), and display values sometimes with markup."""
-    return html.unescape(re.sub(r"<[^<>]*>", "", _text(value))).strip()
+    return html.unescape(re.sub(r"<[^<>]*>", "", text(value))).strip()

@@ -1,43 +1,52 @@
-"""WooCommerce: `checkout-draft`, `pending` and `failed` orders are its open checkouts.
+"""WooCommerce: its open checkouts are those that the companion plugin has kept, or else unpaid orders.
 
 API: `/wp-json/wc/v3/orders`, https://woocommerce.github.io/woocommerce-rest-api-docs/ (read November 2026; tried on
 10.5.0). Key: a REST API key with the permission Read. Limits: none of WooCommerce's own, 100 orders a page; small hosts
 are slow (about a second for a full page), so two requests at a time. Over https the key goes by Basic, over plain http
 each request is signed (OAuth 1).
 
-Up to 10.8 the block checkout keeps a draft from the moment that its page opens, with the e-mail as soon as it is typed.
-From 10.9 on, and on classic checkouts always, an order comes to be with "Place order" and no sooner.
+Without the plugin: up to 10.8 the block checkout keeps a draft order from the moment that its page opens, with the
+e-mail as soon as it is typed. From 10.9 on, and on classic checkouts always, an order comes to be with "Place order"
+and no sooner. With it, unpaid orders are read too, but for those whose checkout the plugin tells of.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from connector.errors import ConfigError, WinbackError
 from connector.hooks import Hint, Installed
 from connector.http import Http, Rate
-from connector.model import Checkout, Finding, Health, Identity, Order, Page
-from connector.registry import Cap, StoreOptions, Url, platform
+from connector.model import Checkout, Finding, Health, Identity, Order, Page, Visits
+from connector.registry import Cap, Companion, StoreOptions, Url, platform
+from platforms import _woocommerce_captured as captured
 from platforms import _woocommerce_hooks as webhooks
 from platforms import _woocommerce_records as records
-from platforms._woocommerce_api import PERMALINKS, Answer, Api, Credentials, UnknownValueError
+from platforms._woocommerce_about import sight, without_scheme
+from platforms._woocommerce_api import (
+    PERMALINKS,
+    Answer,
+    Api,
+    Credentials,
+    NoRouteError,
+    PluginRefusesError,
+    UnknownValueError,
+)
 from platforms._woocommerce_paging import read
+from platforms._woocommerce_plugin import SWITCHED_OFF, Plugin, offers
 
 T = TypeVar("T")
 
-NO_DRAFTS_SINCE = (10, 9)  # https://github.com/woocommerce/woocommerce/pull/64155
-OLDEST = (5, 8)  # modified_after and dates_are_gmt
+PLUGIN = "plugin"  # its place in the cursor, which has one for each source
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 STATUS_FIELDS = "environment.home_url,environment.version,pages"  # _fields picks nothing inside a list
-ONLY_PLACED = (
-    "its API shows only shoppers who pressed Place order and did not pay. Who leaves earlier, with an e-mail address "
-    "typed, is not seen"
-)
 
 
 class WooCommerceOptions(StoreOptions):
@@ -75,9 +84,16 @@ class WooCommerce:
     name: ClassVar[str] = "woocommerce"
     title: ClassVar[str] = "WooCommerce"
     capabilities: ClassVar[frozenset[Cap]] = frozenset(
-        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.WEBHOOKS}
+        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.STARTS, Cap.WEBHOOKS}
     )
     hook_topics: ClassVar[tuple[str, ...]] = webhooks.TOPICS
+    companion: ClassVar[Companion] = Companion(
+        command="woocommerce-plugin",
+        title="the plugin for WooCommerce",
+        folder=Path(__file__).parent / "woocommerce_plugin",
+        name="winback-for-woocommerce",
+        install="In WordPress, open Plugins > Add New > Upload Plugin, choose the file, and activate it.",
+    )
     rate: ClassVar[Rate] = Rate(connections=2)
     Options: ClassVar[type[StoreOptions]] = WooCommerceOptions
 
@@ -91,6 +107,8 @@ class WooCommerce:
         )
         key, secret = options.consumer_key.get_secret_value(), options.consumer_secret.get_secret_value()
         self._api = Api(door, Credentials(key, secret, options.key_in_query))
+        self._plugin = Plugin(self._api)
+        self._captures = False  # whether the plugin tells of checkouts, so that the orders of those are left out
         self._open_statuses: tuple[str, ...] = records.OPEN_STATUSES
         self._hook_secret = options.webhook_secret or SecretStr(webhooks.derived_secret(secret))
 
@@ -98,20 +116,33 @@ class WooCommerce:
         return f"WooCommerce({self.options.id})"
 
     def checkouts(self, cursor: str | None, since: datetime) -> Iterator[Page[Checkout]]:
-        """Unpaid orders made at a checkout, oldest change first."""
-        return self._pages("checkouts", self._unpaid, self._checkout, cursor, since)
+        """What the companion plugin has kept, then unpaid orders made at a checkout; each oldest change first."""
+        reached = _places(cursor)
+        trouble = yield from self._captured(reached, since)
+        for page in self._pages("checkouts", self._unpaid, self._checkout, reached, since):
+            yield replace(page, findings=(*trouble, *page.findings))
+            trouble = ()
 
     def orders(self, cursor: str | None, since: datetime) -> Iterator[Page[Order]]:
         """Orders in every status but drafts. Which are purchases is decided here, so that no status is refused."""
-        return self._pages("orders", self._placed, self._order, cursor, since)
+        return self._pages("orders", self._placed, self._order, _places(cursor), since)
+
+    def visits(self, since: date) -> Sequence[Visits]:
+        """Checkouts started on each UTC day, as the companion plugin counts them; none without it."""
+        try:
+            return self._plugin.visits(since) if self._plugin.is_there() else ()
+        except ConfigError:  # reading its checkouts says why
+            return ()
 
     def check(self) -> Health:
         """Whether the store can be read with this key, and what it will not show. Raises the three errors."""
         about = self._about()
         findings = [*self._unknown_statuses(), *self._plain_http()]
-        status = self._system_status(findings)
+        plugin, status = self._plugin_status(about, findings), self._system_status(findings)
+        if status or plugin:
+            findings += sight(status, plugin)
         home = about.get("home") or about.get("url") or (status.get("environment") or {}).get("home_url")
-        identity = Identity(_without_scheme(home or self.options.url), str(about.get("name") or ""))
+        identity = Identity(without_scheme(home or self.options.url), str(about.get("name") or ""))
         return Health(identity, tuple(findings))
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hint | None:
@@ -130,18 +161,52 @@ class WooCommerce:
         """Deletes the webhooks. The key needs the permission Read/Write."""
         return webhooks.remove(self._api, url, self._hook_secret.get_secret_value())
 
+    def _captured(
+        self, reached: dict[str, str], since: datetime
+    ) -> Generator[Page[Checkout], None, tuple[Finding, ...]]:
+        """The plugin's pages; returns why there are none (any more) where the owner should know."""
+        self._captures = False
+        if not self._plugin.is_there():
+            return self._missed(reached)
+        try:
+            for batch in self._plugin.checkouts(_place(reached, PLUGIN, since)):
+                items, findings = self._rows(batch.rows)
+                reached[PLUGIN] = batch.reached.isoformat()
+                yield Page(items, json.dumps(reached), batch.date, (*batch.findings, *findings))
+        except NoRouteError:
+            self._plugin.was_seen(False)
+            return self._missed(reached)
+        except PluginRefusesError as error:
+            return (_unreadable(error),)
+        self._captures = True
+        return ()
+
+    def _missed(self, reached: Mapping[str, str]) -> tuple[Finding, ...]:
+        was_there = PLUGIN in reached and self._plugin.is_missed(datetime.fromisoformat(reached[PLUGIN]))
+        return (SWITCHED_OFF,) if was_there else ()
+
+    def _rows(self, rows: Sequence[Any]) -> tuple[tuple[Checkout, ...], list[Finding]]:
+        items, findings = [], []
+        for row in rows:
+            try:
+                items.append(captured.checkout(row, self.options.url, self.options.purchase_statuses))
+            except UNREADABLE as error:
+                number = str(row.get("id", "")) if isinstance(row, dict) else ""
+                words = self._api.door.redact(f"{type(error).__name__}: {error}")
+                findings.append(
+                    Finding(f"Checkout {number} of the companion plugin could not be read ({words}).", number)
+                )
+        return tuple(items), findings
+
     def _pages(
         self,
         source: str,
         fetch: Callable[[Mapping[str, str]], Answer],
         convert: Callable[[records.Record], tuple[T | None, Finding | None]],
-        cursor: str | None,
+        reached: dict[str, str],
         since: datetime,
     ) -> Iterator[Page[T]]:
-        # One key for each source, so that a cursor stays good when another source is added.
-        reached = json.loads(cursor) if cursor else {}
-        start = datetime.fromisoformat(reached[source]) if source in reached else since
-        for batch in read(fetch, start, self.options.id):
+        for batch in read(fetch, _place(reached, source, since), self.options.id):
             items, findings = [], list(batch.findings)
             for one in batch.rows:
                 item, finding = self._converted(convert, one)
@@ -157,12 +222,14 @@ class WooCommerce:
     ) -> tuple[T | None, Finding | None]:
         try:
             return convert(one.record)
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except UNREADABLE as error:
             words = self._api.door.redact(f"{type(error).__name__}: {error}")
             return None, Finding(f"Order {one.id} could not be read ({words}).", str(one.id))
 
     def _unpaid(self, query: Mapping[str, str]) -> Answer:
         wanted = {**query, "_fields": records.FIELDS}
+        if self._captures:  # a draft's checkout is the plugin's to tell of
+            return self._api.get("orders", {**wanted, "status": ",".join(records.PLACED_STATUSES)})
         try:
             return self._api.get("orders", {**wanted, "status": ",".join(self._open_statuses)})
         except UnknownValueError as error:
@@ -176,6 +243,8 @@ class WooCommerce:
         return self._api.get("orders", {**query, "_fields": records.ORDER_FIELDS, "status": "any"})
 
     def _checkout(self, record: records.Record) -> tuple[Checkout | None, Finding | None]:
+        if self._captures and any(records.tokens(record)):
+            return None, None
         return records.checkout(record, self.options.url, self.options.consent_keys), None
 
     def _order(self, record: records.Record) -> tuple[Order | None, Finding | None]:
@@ -238,6 +307,20 @@ class WooCommerce:
             Finding("The store is read over plain http: shoppers' data travel openly. Use its https address.", "url")
         ]
 
+    def _plugin_status(self, about: Mapping[str, Any], findings: list[Finding]) -> Mapping[str, Any] | None:
+        """What the companion plugin says of itself; None where it is not there or refuses."""
+        if about:
+            self._plugin.was_seen(offers(about))
+        if not self._plugin.is_there():
+            return None
+        try:
+            return self._plugin.status()
+        except NoRouteError:
+            return None
+        except PluginRefusesError as error:
+            findings.append(_unreadable(error))
+            return None
+
     def _system_status(self, findings: list[Finding]) -> Mapping[str, Any]:
         try:
             status = self._api.get("system_status", {"_fields": STATUS_FIELDS}).data
@@ -245,38 +328,18 @@ class WooCommerce:
             message = f"WooCommerce's version could not be read ({error}). Winback works without knowing it."
             findings.append(Finding(message, "system_status", "info"))
             return {}
-        if not isinstance(status, dict):
-            return {}
-        version = str((status.get("environment") or {}).get("version") or "")
-        findings.append(_about_version(version, _is_classic(status.get("pages"))))
-        return status
+        return status if isinstance(status, dict) else {}
 
 
-def _about_version(version: str, classic: bool) -> Finding:
-    found, number = f"WooCommerce {version or 'of an unknown version'} found", records.version_of(version)
-    if (0, 0) < number < OLDEST:
-        return Finding(f"{found}: it cannot say what changed. Update it to 5.8 or later.", "version", "error")
-    if number >= NO_DRAFTS_SINCE:
-        return Finding(f"{found}: from 10.9 on, {ONLY_PLACED}.", "version")
-    if classic:
-        return Finding(f"{found} with a classic (shortcode) checkout page: there, {ONLY_PLACED}.", "checkout page")
-    return Finding(
-        f"{found}: shoppers are seen from the moment that they type an e-mail address into the block checkout. From "
-        f"10.9 on that ends: then {ONLY_PLACED}.",
-        "version",
-        "info",
-    )
+def _unreadable(error: ConfigError) -> Finding:
+    return Finding(f"The companion plugin cannot be read: {error}.", "companion plugin", "error")
 
 
-def _is_classic(pages: Any) -> bool:
-    """Whether the checkout page is the classic one. Page names are translated, its block is not."""
-    for page in pages if isinstance(pages, list) else ():
-        if page.get("block") == "woocommerce/checkout":
-            return bool(page.get("shortcode_present")) and not page.get("block_present")
-    return False
+def _places(cursor: str | None) -> dict[str, str]:
+    """How far each source was read. One key for each, so that a cursor stays good when another source is added."""
+    found: dict[str, str] = json.loads(cursor) if cursor else {}
+    return found
 
 
-def _without_scheme(url: str) -> str:
-    """The home URL to pin: WordPress gives it with http or https, as it was asked."""
-    parts = urlsplit(url)
-    return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
+def _place(reached: Mapping[str, str], source: str, since: datetime) -> datetime:
+    return datetime.fromisoformat(reached[source]) if source in reached else since

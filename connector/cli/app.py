@@ -10,9 +10,11 @@ import typer
 
 from connector import __version__
 from connector.cli import clients, deliveries, hooks, leads, templates
+from connector.cli.companions import WithCompanions
 from connector.cli.options import Config, Email, Json, OneClient, duration
 
 app = typer.Typer(
+    cls=WithCompanions,
     help="Recovers abandoned checkouts: watches your stores, enrols shoppers in your CRM, and stops when they buy.",
     epilog="Start with `winback check -c acme.yaml`, then `winback sync -c acme.yaml --dry-run`, then `winback run`.",
     no_args_is_help=True,
@@ -58,7 +60,7 @@ def sync(
     config: Config,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List who would be enrolled now; send nothing.")] = False,
 ) -> None:
-    """Make one pass: read, decide, deliver what is due, exit.
+    """Make one pass: read, decide, deliver, exit.
 
     For cron, or to see what the daemon would do. Ends with 1 where a store or CRM failed, and names it.
 
@@ -97,9 +99,9 @@ def test_(
     client: OneClient = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the address out of the CRMs again.")] = False,
 ) -> None:
-    """Send every step to your own address, with a sample cart, now.
+    """Send every step to your own address, now.
 
-    Your CRMs treat the address as a shopper who left a checkout, so that you see the real e-mails.
+    Your CRMs treat the address as a shopper who left a sample cart, so that you see the real e-mails.
 
     \b
     winback test -c acme.yaml you@acme.example
@@ -226,7 +228,7 @@ def adopt(
     account: Annotated[str, typer.Argument(help="The id of a store or CRM in your file.", metavar="ID")],
     client: OneClient = None,
 ) -> None:
-    """Accept that a store or CRM now answers as another account.
+    """Accept that a store or CRM is another account now.
 
     Winback stops at such a change, because a mistyped key could mail the wrong shoppers.
 

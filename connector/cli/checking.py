@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from connector import hooks, registry
 from connector.advice import advise
+from connector.cli.capturing import Seen, document, lines
 from connector.cli.hooking import checked_with_hooks
 from connector.cli.known import Known, known
 from connector.cli.opening import clients_of, read_configuration
@@ -39,6 +40,7 @@ class Checked:
     account: str = ""  # as the store or CRM calls itself
     error: str = ""
     exit_condition: str = ""
+    capture: dict[str, Any] | None = None  # R1, for a store that was read before
     findings: tuple[Finding, ...] = ()
 
 
@@ -113,9 +115,21 @@ def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:
     pinned = database.pins.get((blank.kind, blank.client, blank.id))
     swapped = str(another_account(blank.id, pinned, health.identity.id) or "")
     findings = tuple(one for one in health.findings if one.message != blank.exit_condition)
+    known = database.seen.get((blank.client, blank.id)) if blank.kind == "store" else None
     ok = not swapped and not any(finding.level == "error" for finding in findings)
     account = health.identity.name or health.identity.id
-    return replace(blank, ok=ok, account=account, error=swapped, findings=findings)
+    checked = replace(blank, ok=ok, account=account, error=swapped, findings=findings)
+    return (
+        replace(checked, capture=document(known), findings=(*findings, *_not_said(known, findings)))
+        if known
+        else checked
+    )
+
+
+def _not_said(known: Seen, findings: Sequence[Finding]) -> list[Finding]:
+    """What the daemon's last read ran into, and the store's answer of now does not tell."""
+    subjects = {one.subject for one in findings if one.level == "error"}
+    return [replace(one, level="warning") for one in known.notes if one.subject not in subjects]
 
 
 def _document(loaded: Loaded, database: Known | None, checked: list[Checked], ok: bool) -> dict[str, Any]:
@@ -162,6 +176,8 @@ def _print(loaded: Loaded, database: Known | None, checked: list[Checked]) -> No
         for one in checked:
             if one.client == client.client:
                 _print_account(one)
+                for line in lines(database.seen[one.client, one.id]) if one.capture else ():
+                    say(f"  {line}")
 
 
 def _print_account(one: Checked) -> None:

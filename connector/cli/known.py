@@ -10,6 +10,7 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector import tables
+from connector.cli.capturing import Seen, seen
 from connector.cli.opening import clients_of, missing_file
 from connector.config import Loaded
 from connector.db import HEAD, Database, table, words_of
@@ -21,7 +22,8 @@ from connector.errors import ConfigError
 class Known:
     """`pins` are account ids by (kind, client, id); `under_way` how many leads each client has now.
 
-    `on_others` is how many of those have steps before them of a sequence that was edited since.
+    `on_others` is how many of those have steps before them of a sequence that was edited since. `seen` is what was read
+    of each store, by client and id.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Known:
     under_way: Mapping[str, int] = field(default_factory=dict)
     on_others: Mapping[str, int] = field(default_factory=dict)
     told: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # R4: how far a store told its orders itself
+    seen: Mapping[tuple[str, str], Seen] = field(default_factory=dict)
 
 
 def known(loaded: Loaded) -> Known:
@@ -71,4 +74,6 @@ def _read(db: Database, loaded: Loaded) -> Known:
         stores = table(tables.Store)
         through = select(stores.c.client, stores.c.id, stores.c.orders_through)
         told = {(row[0], row[1]): row[2] for row in connection.execute(through) if row[2] is not None}
-        return Known(db.name, pins=pins, under_way=under_way, on_others=on_others, told=told)
+        return Known(
+            db.name, pins=pins, under_way=under_way, on_others=on_others, told=told, seen=seen(connection)
+        )

@@ -161,9 +161,6 @@ def run_sync(config: Path, *, dry_run: bool) -> int:
 
 
 def _ended(report: Report) -> int:
-    for store, polled in report.polled.items():
-        for finding in polled.findings:
-            log.warning("%s: %s", store, finding.message)
     for name, error in report.errors.items():
         log.error("%s: %s", name, error)
     return 1 if report.errors else 0

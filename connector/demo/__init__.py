@@ -36,10 +36,11 @@ def run_demo(length: timedelta) -> int:
         title = f"winback demo, {len(running.town.shops)} stores and {len(running.town.services)} CRMs"
         with open_screen(running.clock, title, console) as screen:
             _watch(running, screen, length, stop)
+        rates = running.watch.capture_rates()
     effects = {each.title: each.sandbox.effects for each in running.town.services}
     in_flight = timedelta(seconds=IN_FLIGHT * running.clock.speed)
     found = checks(effects, running.town.ledger, in_flight, _troubles(running))
-    print_summary(console, running.watch.counts, found)
+    print_summary(console, running.watch.counts, found, rates)
     if not all(check.holds for check in found):
         return 1
     return 128 + stop.number if stop.number else 0

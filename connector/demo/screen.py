@@ -120,12 +120,14 @@ def open_screen(clock: Clock, title: str, console: Console) -> Iterator[Screen]:
         yield Wall(clock, console, title, live)
 
 
-def print_summary(console: Console, counts: Counter[str], checks: Sequence[Check]) -> None:
-    """The counts, and what the checks say."""
+def print_summary(console: Console, counts: Counter[str], checks: Sequence[Check], rates: Sequence[str] = ()) -> None:
+    """The counts, the capture rates where they are known, and what the checks say."""
     table = Table(title="What happened", show_header=False)
     for key, text in {**{key: long for key, (_, long) in COUNTED.items()}, **IN_CRMS}.items():
         table.add_row(text, str(counts[key]))
     console.print(table)
+    for rate in rates:
+        console.print(f"checkouts: {rate}", soft_wrap=True)
     for check in checks:
         console.print(f"[green]yes[/]  {check.claim}" if check.holds else f"[bold red]NO[/]   {check.claim}")
         for reason in check.against:

@@ -32,6 +32,7 @@ class Shop:
     title: str
     sandbox: StoreSandbox
     doorway: Doorway
+    counts: bool = False  # the checkouts that are started, too
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,19 @@ class Shopper:
         self.town.ledger.starts.append(Start(self.email, self.left_at))
         self.checkout = shop.sandbox.abandon(self.email, consent=self.consent, title=self.title)
         self._tell(why)
+
+    def only_looks(self) -> None:
+        """Opens the checkout and types nothing: nobody knows who that was."""
+        self.shop.sandbox.abandon("")
+        self.town.befalls(self.shop.title, "somebody opens the checkout, types nothing and leaves")
+
+    def follows_the_link(self) -> bool:
+        """Opens the e-mail's link in another browser, where the store's own link can bring the cart back."""
+        follow = getattr(self.shop.sandbox, "follow_link", None)
+        if follow is not None:
+            self.checkout = follow(self.checkout)
+            self._tell("opens the e-mail's link in another browser")
+        return follow is not None
 
     def wants(self, quantity: int) -> None:
         """Comes back to the checkout, changes it, and leaves again."""
@@ -144,6 +158,22 @@ def buys_elsewhere(shopper: Shopper) -> Story:
     shopper.buys("buys in another browser: a new order", afresh=True)
 
 
+def returns_by_the_link(shopper: Shopper) -> Story:
+    """The link of the e-mail brings the cart back in another browser: that visit is no lead, and its order ends one."""
+    shopper.leaves()
+    yield hours(9)
+    followed = shopper.follows_the_link()
+    yield hours(1)
+    shopper.buys("buys there", afresh=not followed)
+
+
+def only_looks(shopper: Shopper) -> Story:
+    """Most who start a checkout leave no address. Where the store counts them, the capture rate shows it."""
+    if shopper.shop.counts:
+        shopper.only_looks()
+    yield hours(0)
+
+
 def changes_quantity(shopper: Shopper) -> Story:
     """Back at the checkout, without buying: newer fields, no second start. Half of them buy in the end."""
     shopper.leaves()
@@ -171,7 +201,8 @@ def comes_back_after_a_week(shopper: Shopper) -> Story:
 
 def has_unsubscribed(shopper: Shopper) -> Story:
     """Nobody who unsubscribed is mailed, whether the store knows of it or only the CRM (R9)."""
-    if shopper.consent is not ConsentState.UNSUBSCRIBED:
+    told = getattr(shopper.shop.sandbox, "consents", frozenset(ConsentState))
+    if shopper.consent is not ConsentState.UNSUBSCRIBED or shopper.consent not in told:
         shopper.unsubscribes()
         yield hours(0.5)
     shopper.leaves(why="(unsubscribed) fills a cart and leaves")
@@ -224,13 +255,15 @@ FIRST_DAY: tuple[tuple[float, Kind], ...] = (
     (6, buys_elsewhere),
     (8, buys_at_once),
     (10, leaves_for_good),
+    (11, returns_by_the_link),
     (12, buys_at_once),
 )
 FAILURES_EVERY = 66.0  # hours; from the first store's on, stores and CRMs in turn
 FIRST_FAILURE = 14.0
 LATER = (
     *(leaves_for_good,) * 5, *(is_recovered,) * 4, *(buys_at_once,) * 2, *(buys_elsewhere,) * 2,
-    *(changes_quantity,) * 3, *(fills_second_cart,) * 2, has_unsubscribed,
+    *(changes_quantity,) * 3, *(fills_second_cart,) * 2, has_unsubscribed, *(returns_by_the_link,) * 2,
+    *(only_looks,) * 4,
 )  # fmt: skip
 
 

@@ -135,7 +135,8 @@ def sandboxes(package: str, names: Iterator[str] | list[str], clock: Clock) -> I
     for name in names:
         module = f"{package}.sandbox.{name}"
         if importlib.util.find_spec(module) is not None:
-            yield name, importlib.import_module(module).serve(clock=clock)
+            sandbox = importlib.import_module(module)
+            yield name, sandbox.serve(clock=clock, **getattr(sandbox, "DEMO", {}))
 
 
 def _build_town(stack: ExitStack, clock: Clock, lines: Lines) -> Town:
@@ -145,7 +146,10 @@ def _build_town(stack: ExitStack, clock: Clock, lines: Lines) -> Town:
     asked = [name for name, cls in sorted(registry.PLATFORMS.items()) if registry.Cap.PUSHED not in cls.capabilities]
     for name, store in sandboxes("platforms", asked, clock):
         stack.callback(store.server.close)
-        shops.append(Shop(name, registry.PLATFORMS[name].title, store, Doorway(store.server, clock)))
+        cls = registry.PLATFORMS[name]
+        shops.append(
+            Shop(name, cls.title, store, Doorway(store.server, clock), registry.Cap.STARTS in cls.capabilities)
+        )
     for name, crm in sandboxes("crm", sorted(registry.CRMS), clock):
         stack.callback(crm.server.close)
         services.append(Service(name, registry.CRMS[name].title, crm))

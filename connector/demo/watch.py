@@ -14,6 +14,7 @@ from sqlalchemy import Row, select
 from connector import tables
 from connector.db import table
 from connector.demo.lines import Line, Tell, Who
+from connector.engine.capture import capture_rate
 from connector.engine.context import Context
 from connector.log import clean
 from connector.rules import State
@@ -57,6 +58,17 @@ class Watch:
                 self._told[place] += 1
                 self.counts[f"crm {effect.what}"] += 1
                 self._tell(Line(effect.at, Who.CRM, effect.email, place, effect.what, effect.what))
+
+    def capture_rates(self) -> list[str]:
+        """How many checkouts were started in each store that counts them, and of how many the address is known."""
+        since = self._ctx.clock() - timedelta(days=30)
+        found = []
+        with self._ctx.db.read() as connection:
+            for store, title in self._stores.items():
+                capture = capture_rate(connection, self._client, store, since)
+                if capture.started is not None:
+                    found.append(f"{title}: {capture.contactable} with an address of {capture.started} started")
+        return found
 
     def _new_events(self) -> Sequence[Row[Any]]:
         with self._ctx.db.read() as connection:

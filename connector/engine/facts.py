@@ -99,6 +99,7 @@ def gather(
             consent_policy=policy_for(row.country, client.config.leads.consent),
             wanted=any(True for _ in wanted_steps(client, kept[row.carry_sequence], row)),
             window_at=windows.get(row.shopper),
+            by_link=row.by_link,
             triggered_at=None if row.carry_step else row.triggered_at,
             words=heard[row.store],
             lifted=row.lifted,

@@ -112,6 +112,7 @@ def purchase_facts(row: Row[Any], purchases: Sequence[Purchase]) -> Facts:
         seen_at=row.seen_at,
         shopper=row.shopper,
         completed_at=row.completed_at,
+        by_link=row.by_link,
         purchases=tuple(purchases),
         delivered_first_at=row.delivered_first_at,
         delivered_last_at=row.delivered_last_at,
@@ -180,10 +181,12 @@ def close(
             updated_at=now,
         )
     )
-    if not again:
+    told = not row.by_link  # the checkout that it goes on with tells of the purchase, and has the revenue
+    if told and not again:
         tell(connection, client.id, row.shopper, now, f"{state}: {decision.reason}", "R7", row.store, row.id)
         outcomes.bought(connection, client.id, row, state)
-    revenue.record(ctx.db, connection, client.id, row, order, state, now)
+    if told:
+        revenue.record(ctx.db, connection, client.id, row, order, state, now)
     if not again:
         _release_leads(ctx, connection, client, row, order, now)
 

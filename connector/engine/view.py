@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, select
 from connector import tables
 from connector.db import table
 from connector.engine.context import Client, Context
+from connector.engine.notes import read_notes
 from connector.engine.payload import read_payload
 from connector.rules import State, abandoned_at
 
@@ -19,6 +20,7 @@ CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
 EVENTS = table(tables.Event)
 LEADS = table(tables.Lead)
+STORES = table(tables.Store)
 SUPPRESSIONS = table(tables.Suppression)
 
 
@@ -30,8 +32,12 @@ def leads(
     state: str | None = None,
     email: str | None = None,
     since: datetime | None = None,
+    own_first: bool = False,
 ) -> list[dict[str, Any]]:
-    """The lead table: every contactable checkout, newest activity first, as `leads list --json` has it."""
+    """The lead table: every contactable checkout, newest activity first, as `leads list --json` has it.
+
+    `own_first`: those that only go on with another one, by its recovery link, come last.
+    """
     query = select(CHECKOUTS).where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.shopper != "")
     if store:
         query = query.where(CHECKOUTS.c.store == store)
@@ -42,7 +48,8 @@ def leads(
     if since:
         query = query.where(CHECKOUTS.c.activity_at >= since)
     with ctx.db.read() as connection:
-        rows = connection.execute(query.order_by(CHECKOUTS.c.activity_at.desc(), CHECKOUTS.c.id)).all()
+        order = [CHECKOUTS.c.activity_at.desc(), CHECKOUTS.c.id]
+        rows = connection.execute(query.order_by(*([CHECKOUTS.c.by_link] if own_first else []), *order)).all()
         made = _leads(connection, client.id)
         steps = _steps(connection, client.id)
     return [_lead(client, row, made.get((row.store, row.id)), steps[row.store, row.id]) for row in rows]
@@ -96,7 +103,7 @@ def _lead(client: Client, row: Row[Any], lead: Row[Any] | None, steps: Sequence[
 def explain(ctx: Context, client: Client, email: str) -> dict[str, Any] | None:
     """The story of one shopper (R11), or None where nothing is known of them."""
     shopper, _ = ctx.shopper(client.id, email)
-    known = leads(ctx, client, email=email) if shopper else []
+    known = leads(ctx, client, email=email, own_first=True) if shopper else []
     with ctx.db.read() as connection:
         query = select(EVENTS).where(EVENTS.c.client == client.id, EVENTS.c.shopper == shopper)
         events = connection.execute(query.order_by(EVENTS.c.at, EVENTS.c.id)).all() if shopper else []
@@ -225,6 +232,9 @@ def troubles(ctx: Context) -> list[str]:
             rows = table(model)
             unwell = connection.execute(select(rows).where(rows.c.gone.is_(False), rows.c.error != ""))
             found += [f"{row.client}/{row.id}: {row.error}" for row in unwell]
+        noted = connection.execute(select(STORES).where(STORES.c.gone.is_(False), STORES.c.notes != ""))
+        for row in noted:
+            found += [f"{row.client}/{row.id}: {one.message}" for one in read_notes(row.notes) if one.level == "error"]
     return found
 
 

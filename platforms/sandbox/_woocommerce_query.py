@@ -25,10 +25,21 @@ class RefusalError(Exception):
     message: str
 
     def reply(self) -> Reply:
-        details = {self.parameter: {"code": self.code, "message": self.message, "data": None}}
+        # A parameter's own check says no more than false, and PHP writes "no details" as a list.
+        details: Any = {self.parameter: {"code": self.code, "message": self.message, "data": None}} if self.code else []
         data = {"status": 400, "params": {self.parameter: self.message}, "details": details}
         message = f"Invalid parameter(s): {self.parameter}"
         return Reply(400, {"code": "rest_invalid_param", "message": message, "data": data})
+
+
+class MissingError(RefusalError):
+    """A parameter that another one needs."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter, "rest_missing_callback_param", f"Missing parameter(s): {parameter}")
+
+    def reply(self) -> Reply:
+        return Reply(400, {"code": self.code, "message": self.message, "data": {"status": 400}})
 
 
 @dataclass(frozen=True)
@@ -150,14 +161,18 @@ def _number(sent: Mapping[str, Any], name: str, default: int, least: int, most: 
 
 
 def _date(sent: Mapping[str, Any], name: str, gmt: bool, zone: timedelta) -> datetime | None:
-    text = _one(sent, name)
-    if not text:
+    at = moment(_one(sent, name), name)
+    if at is None:
         return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise RefusalError(name, "rest_invalid_date", "Invalid date.") from None
     if at.tzinfo is None:
         return at.replace(tzinfo=UTC) - (timedelta(0) if gmt else zone)
     # The trap: with the flag, a time that names its own zone is shifted by the store's on top.
     return at.astimezone(UTC) + (zone if gmt else timedelta(0))
+
+
+def moment(text: str, name: str) -> datetime | None:
+    """A time as it was sent. Raises RefusalError for what is none."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise RefusalError(name, "rest_invalid_date", "Invalid date.") from None

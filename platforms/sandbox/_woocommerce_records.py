@@ -89,7 +89,9 @@ def render(order: SandboxOrder, store: Setting) -> dict[str, Any]:
         "date_paid": _local(order.paid, store),
         "cart_hash": f"{order.product_id * 1000 + order.quantity:032x}",
         "number": str(order.id),
-        "meta_data": [{"id": n, "key": name, "value": value} for n, (name, value) in enumerate(order.meta, order.id)],
+        "meta_data": [
+            {"id": n, "key": name, "value": value} for n, (name, value) in enumerate(order.meta, order.id * 10 + 5)
+        ],
         "line_items": [_line(order, store)],
         "tax_lines": [],
         "shipping_lines": [_shipping(order)],

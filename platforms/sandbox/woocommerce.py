@@ -1,7 +1,8 @@
 """A pretend WooCommerce store with shoppers, for `winback demo` and the tests. It answers as a 10.5.0 store did.
 
 Up to 10.8 with a block checkout, a shopper who types an address leaves a draft. From 10.9 on, and with `classic`, an
-order comes to be only with `place_order` or `buy`.
+order comes to be only with `place_order` or `buy`. With `plugin`, the companion plugin keeps every checkout whose
+address was typed, in all of them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from typing import Any
 
 from connector.model import ConsentState
 from connector.sandbox import Clock, Reply, Request, Server, utc_now
+from platforms.sandbox import _woocommerce_about as about
 from platforms.sandbox import _woocommerce_query as query
 from platforms.sandbox._woocommerce_auth import Key, authenticate, error
 from platforms.sandbox._woocommerce_hooks import Webhooks
+from platforms.sandbox._woocommerce_plugin import CONSENTS, NAMESPACE, Captures, refusal
 from platforms.sandbox._woocommerce_records import Refund, SandboxOrder, Setting, pick, render
 
 DRAFT = "checkout-draft"
+TOKEN, PARENT = "_wc_winback_checkout", "_wc_winback_parent"
 STATUSES = ("pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed", DRAFT)
 CONSENT_META = {
     ConsentState.OPTED_IN: ("_wc_other/sandbox/marketing-opt-in", "1"),
@@ -30,6 +34,8 @@ CONSENT_META = {
     ConsentState.PENDING: ("mailchimp_woocommerce_is_subscribed", "pending"),
     ConsentState.UNSUBSCRIBED: ("mailchimp_woocommerce_is_subscribed", "unsubscribed"),
 }
+VARIANTS = {"with the companion plugin": {"plugin": True}}
+DEMO = {"plugin": True, "version": "10.9.0"}  # how `winback demo` runs it: a store of today
 PAID = ("processing", "completed", "refunded")
 NO_STORE = {"Cache-Control": "no-cache, must-revalidate, max-age=0, no-store, private", "Allow": "GET, POST"}
 
@@ -40,7 +46,10 @@ def serve(clock: Clock = utc_now, port: int = 0, **options: Any) -> WooCommerceS
 
 
 class WooCommerceSandbox:
-    """The store. Ids are its order numbers. All methods may be called from any thread, while it answers."""
+    """The store. Ids are its order numbers; those of checkouts that the plugin saw are the plugin's tokens.
+
+    All methods may be called from any thread, while it answers.
+    """
 
     def __init__(
         self,
@@ -54,6 +63,7 @@ class WooCommerceSandbox:
         gmt_offset: float = 2,
         permissions: str = "read",
         statuses: tuple[str, ...] = (),
+        plugin: bool = False,
         keep_journal: bool = True,
     ) -> None:
         self._clock, self.name, self.classic = clock, name, classic
@@ -64,6 +74,7 @@ class WooCommerceSandbox:
         self._index: list[tuple[datetime, int]] = []  # by (modified, id); carts without an order are not in it
         self._products: dict[str, int] = {}
         self._ids, self._lock = itertools.count(2335), threading.RLock()
+        self._captures = Captures(self._now, plugin)
         self.server = Server(self._answer, clock=clock, port=port, keep_journal=keep_journal)
         self.setting = Setting(self.server.url, version, currency, timedelta(hours=gmt_offset))
         self.hooks = Webhooks(clock, lambda: self.setting.home, self.setting.offset)
@@ -78,6 +89,11 @@ class WooCommerceSandbox:
     def keeps_drafts(self) -> bool:
         """Whether the store keeps what shoppers typed before they press Place order."""
         return self._number < (10, 9) and not self.classic
+
+    @property
+    def consents(self) -> frozenset[ConsentState]:
+        """What the store can say of a shopper's consent: the plugin knows its checkbox, and no more."""
+        return frozenset(CONSENTS if self._captures.on else ConsentState)
 
     def options(self) -> dict[str, Any]:
         """The keys of a store in a client's file, but for `id`, that reach this sandbox."""
@@ -106,21 +122,42 @@ class WooCommerceSandbox:
             order = self._new(DRAFT if self.keeps_drafts else "", email, title, quantity)
             order.has_address, order.customer_id, order.meta = has_address, customer_id, meta
             self._put(order)
-        return str(order.id)
+            return self._captures.begins(order, consent).token if self._captures.on else str(order.id)
 
     def touch(self, checkout_id: str, *, email: str | None = None, quantity: int | None = None) -> None:
         """The shopper is back at that checkout."""
         with self._lock:
-            order = self._orders[int(checkout_id)]
+            order = self._order(checkout_id)
             order.email = order.email if email is None else email
             order.quantity = order.quantity if quantity is None else quantity
             self._put(order, order.status)
+            if self._captures.on and (row := self._captures.rows.get(checkout_id)):
+                self._captures.touched(row)
 
     def place_order(self, checkout_id: str, status: str = "pending") -> str:
         """The shopper presses Place order and does not pay: `pending`, or `failed` when the card is declined."""
         with self._lock:
-            self._place(self._orders[int(checkout_id)], status)
+            self._place(self._order(checkout_id), status)
         return checkout_id
+
+    def empty(self, checkout_id: str) -> None:
+        """The shopper takes everything out of the cart, which only the plugin notices."""
+        with self._lock:
+            self._captures.emptied(self._captures.rows[checkout_id])
+
+    def follow_link(self, checkout_id: str, email: str | None = None) -> str:
+        """Somebody opens the plugin's recovery link in a fresh browser and goes on there; returns the new checkout."""
+        with self._lock:
+            parent = self._captures.rows[checkout_id]
+            old = parent.order
+            order = self._new("", old.email if email is None else email, old.title, old.quantity)
+            self._put(order)
+            return self._captures.begins(order, ConsentState.UNKNOWN, parent).token
+
+    def switch_plugin(self, on: bool) -> None:
+        """Somebody switches the companion plugin on or off. What it kept it keeps."""
+        with self._lock:
+            self._captures.on = on
 
     def buy(self, *, checkout_id: str | None = None, email: str | None = None, status: str = "processing") -> str:
         """The shopper completes that checkout: the same id. Or buys afresh, as by a link: a new id, the draft stays."""
@@ -129,8 +166,10 @@ class WooCommerceSandbox:
                 if email is None:
                     raise ValueError("say which checkout is bought, or who buys")
                 order = self._new("", email, "Trail Mug", 1)
+                if self._captures.on:
+                    self._captures.begins(order, ConsentState.UNKNOWN)
             else:
-                order = self._orders[int(checkout_id)]
+                order = self._order(checkout_id)
             self._place(order, status)
         return str(order.id)
 
@@ -192,19 +231,33 @@ class WooCommerceSandbox:
         via = "checkout" if self.classic else "store-api"
         return SandboxOrder(next(self._ids), status, email, now, now, product, title, quantity, via)
 
+    def _order(self, checkout_id: str) -> SandboxOrder:
+        row = self._captures.rows.get(checkout_id)
+        return row.order if row else self._orders[int(checkout_id)]
+
     def _place(self, order: SandboxOrder, status: str) -> None:
+        """As the plugin sees it: placed first, and then in whatever status the payment gives it."""
         if not order.status:
             order.created = self._now()
         order.has_address = True
+        row = next((row for row in self._captures.rows.values() if row.order is order), None)
+        if row and self._captures.on:
+            order.meta = (*(one for one in order.meta if one[0] not in (TOKEN, PARENT)), (TOKEN, row.token))
+            order.meta += ((PARENT, row.parent.token),) if row.parent else ()
+            self._captures.ordered(row)
+            row.order_status = "pending"
         self._put(order, status)
 
     def _put(self, order: SandboxOrder, status: str | None = None) -> None:
         """Saves the order as modified now, in a new status if one is given."""
         self._drop(order)
         now, was_placed = self._now(), order.status not in ("", DRAFT)
+        changed = status is not None and status != order.status
         if status is not None:
             order.status = status
         order.modified = now
+        if changed and self._captures.on and any(name == TOKEN for name, _ in order.meta):
+            self._captures.order_changed(order, order.status)
         if order.status in PAID:
             order.paid = order.paid or now
         if order.status == "completed":
@@ -235,12 +288,14 @@ class WooCommerceSandbox:
     def _answer(self, request: Request) -> Reply:
         path = request.path.rstrip("/")
         if path == "/wp-json":
-            return self._picked(self._about(), request)
+            return self._picked(about.index(self.setting, self.name, captures=self._captures.on), request)
         if not path.startswith("/wp-json/"):
             return Reply(404, b"<!DOCTYPE html><title>Page not found</title>", {"Content-Type": "text/html"})
         known = authenticate(request, self.setting.home, self.key)
         if isinstance(known, Reply):
             return known
+        if path.startswith(f"/wp-json/{NAMESPACE}/") and self._captures.on:
+            return self._answer_captures(path.removeprefix(f"/wp-json/{NAMESPACE}/"), request, known)
         endpoint = path.removeprefix("/wp-json/wc/v3/")
         if known and endpoint.partition("/")[0] == "webhooks":
             with self._lock:
@@ -256,15 +311,25 @@ class WooCommerceSandbox:
             return error(401, "woocommerce_rest_cannot_view", f"Sorry, you cannot {word}.")
         return reply
 
+    def _answer_captures(self, endpoint: str, request: Request, known: bool) -> Reply:
+        if not known:
+            return refusal()
+        try:
+            with self._lock:
+                reply = self._captures.answer(endpoint, request, self.setting, self.classic)
+        except query.RefusalError as refused:
+            return refused.reply()
+        return reply or error(404, "rest_no_route", "No route was found matching the URL and request method.")
+
     def _route(self, endpoint: str, request: Request) -> Reply | None:
         if endpoint == "orders":
             return self._list(request)
         if endpoint.startswith("orders/") and endpoint.removeprefix("orders/").isdigit():
             return self._single(int(endpoint.removeprefix("orders/")), request)
         if endpoint == "system_status":
-            return self._picked(self._status(), request)
+            return self._picked(about.system_status(self.setting, self.classic), request)
         if endpoint == "data/currencies/current":
-            return self._picked(self._currency(), request)
+            return self._picked(about.currency(self.setting), request)
         return None
 
     def _picked(self, record: dict[str, Any], request: Request) -> Reply:
@@ -295,52 +360,3 @@ class WooCommerceSandbox:
         fields = request.param("_fields")
         # One order keeps its links whatever was asked for; in a list they go.
         return Reply(200, pick(record, fields and f"{fields},_links"), NO_STORE)
-
-    def _about(self) -> dict[str, Any]:
-        home = self.setting.home
-        return {
-            "name": self.name,
-            "description": "",
-            "url": home,
-            "home": home,
-            "gmt_offset": f"{self.setting.offset / timedelta(hours=1):g}",
-            "timezone_string": "",
-            "namespaces": ["oembed/1.0", "wc/v3", "wc/v2", "wc/store", "wc/store/v1", "wp/v2"],
-            "authentication": {
-                "application-passwords": {
-                    "endpoints": {"authorization": f"{home}/wp-admin/authorize-application.php"},
-                },
-            },
-        }
-
-    def _status(self) -> dict[str, Any]:
-        home = self.setting.home
-        environment = {"home_url": home, "site_url": home, "version": self.setting.version, "wp_version": "6.9.7"}
-        settings = {"currency": self.setting.currency, "currency_symbol": "&euro;", "HPOS_enabled": True}
-        pages = [
-            _page("Cart", "6", "[woocommerce_cart]", "woocommerce/cart", self.classic),
-            _page("Checkout", "7", "[woocommerce_checkout]", "woocommerce/checkout", self.classic),
-        ]
-        return {"environment": environment, "settings": settings, "pages": pages}
-
-    def _currency(self) -> dict[str, Any]:
-        data = f"{self.setting.home}/wp-json/wc/v3/data/currencies"
-        own = {"href": f"{data}/{self.setting.currency}", "targetHints": {"allow": ["GET"]}}
-        links = {"self": [own], "collection": [{"href": data}]}
-        return {"code": self.setting.currency, "name": "Euro", "symbol": "&euro;", "_links": links}
-
-
-def _page(name: str, page_id: str, shortcode: str, block: str, classic: bool) -> dict[str, Any]:
-    return {
-        "page_name": name,
-        "page_id": page_id,
-        "page_set": True,
-        "page_exists": True,
-        "page_visible": True,
-        "shortcode": shortcode,
-        "block": block,
-        "shortcode_required": True,
-        "shortcode_present": classic,
-        "block_present": not classic,
-        "block_required": True,
-    }

@@ -10,6 +10,17 @@ from cli_case import ANN, Owner
 from jsonschema import Draft202012Validator
 
 TEXT, FLAG = {"type": "string"}, {"type": "boolean"}
+NUMBERS = {
+    "started": {"type": ["integer", "null"]},
+    "contactable": {"type": "integer"},
+    "rate": {"type": ["number", "null"]},
+}
+SOURCE = {"type": "object", "required": [*NUMBERS], "properties": NUMBERS, "additionalProperties": False}
+CAPTURE = {
+    "type": "object",
+    "required": [*NUMBERS, "sources"],
+    "properties": {**NUMBERS, "sources": {"type": "object", "additionalProperties": SOURCE}},
+}
 CHECK = {
     "type": "object",
     "additionalProperties": False,
@@ -40,10 +51,14 @@ CHECK = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["client", "id", "kind", "adapter", "ok", "account", "error", "exit_condition", "findings"],
+                "required": [
+                    *("client", "id", "kind", "adapter", "ok", "account", "error", "exit_condition", "capture"),
+                    "findings",
+                ],
                 "properties": {
                     "ok": FLAG,
                     "kind": {"enum": ["store", "crm"]},
+                    "capture": {"type": ["object", "null"], "additionalProperties": CAPTURE},
                     "findings": {
                         "type": "array",
                         "items": {
@@ -222,3 +237,42 @@ def test_advice_is_given_and_is_no_failure(owner: Owner, how: tuple[str, ...]) -
     assert said.code == 0
     assert "acme: warning: the first step comes 2h after the shopper left" in said.out
     assert "acme: warning: steps 1 and 2 are only 1h apart in mail" in said.out
+
+
+def test_the_capture_rate_by_source_and_what_is_unknown(owner: Owner) -> None:
+    owner.leave("")
+    owner.leave(ANN)
+    owner.leave(ANN, shop=True)
+    assert owner.winback("sync").code == 0
+    said = owner.winback("check")
+    assert "checkouts of the last 7 days: drafts: 1 with an address of 2 started (50%)" in said.out
+    unknown = "checkouts of the last 30 days: abandoned checkouts: 1 with an address, how many were started is unknown"
+    assert unknown in said.out
+    document = owner.winback("check", "--json").json
+    Draft202012Validator(CHECK).validate(document)
+    woo, shop, mail = (one["capture"] for one in document["accounts"])
+    assert woo["7d"] == {
+        "started": 2,
+        "contactable": 1,
+        "rate": 0.5,
+        "sources": {"drafts": {"started": 2, "contactable": 1, "rate": 0.5}},
+    }
+    assert shop["30d"]["rate"] is None
+    assert mail is None
+
+
+def test_a_companion_that_went_is_told_and_one_that_came_back_is_not(owner: Owner) -> None:
+    owner.woo.switch_plugin(True)
+    assert owner.winback("sync").code == 0
+    assert "with the companion plugin 1.0.0" in owner.winback("check").out
+    owner.woo.switch_plugin(False)
+    said = owner.winback("sync")
+    assert said.code == 0
+    assert said.err.count("The companion plugin is not there any more") == 1
+    said = owner.winback("check")
+    assert said.code == 0
+    assert "  warning: The companion plugin is not there any more" in said.out
+    assert "`winback woocommerce-plugin` writes the file to upload" in said.out
+    owner.woo.switch_plugin(True)
+    assert "this is over" in owner.winback("sync").err
+    assert "not there any more" not in owner.winback("check").out

@@ -26,7 +26,7 @@ COMMANDS = (
     *("run", "sync", "check", "test", "explain", "suppress", "forget", "adopt", "adapters", "demo"),
     *("backup", "restore", "client list", "client rename", "client remove"),
     *("leads list", "leads export", "leads show", "leads enrol", "leads delete", "leads release"),
-    *("deliveries list", "deliveries show", "deliveries retry"),
+    *("deliveries list", "deliveries show", "deliveries retry", "woocommerce-plugin"),
 )
 NASTY = "=HYPERLINK(1)\x1b]0;owned\x07\x1b[2J[bold red]sale[/] \u202egnp.exe 👩\u200d🚀 :smile: é\x9b31m\r\nFAKE LINE"
 HARMFUL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -53,7 +53,7 @@ def test_every_help_shows_an_example(owner: Owner, command: str) -> None:
     assert said.code == 0
     examples = re.findall(r"^  winback .+$", said.out, re.MULTILINE)
     assert examples, said.out
-    if command not in ("adapters", "demo"):
+    if command not in ("adapters", "demo", "woocommerce-plugin"):
         assert all(" -c " in example for example in examples)
     assert max(map(len, said.out.splitlines())) <= 80
 

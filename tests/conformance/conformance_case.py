@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.http import Door, Http, Timeouts
 from connector.model import Checkout, Customer, Enrolment, Finding, LineItem, Money, Page, Withdrawal
-from connector.registry import CRMS, PLATFORMS, Cap, Crm, Readable, load
+from connector.registry import CRMS, PLATFORMS, Cap, CountsStarts, Crm, Readable, load
 from connector.sandbox import CrmSandbox, Fault, Reply, Request, Server, StoreSandbox
 
 load()
@@ -61,13 +61,20 @@ def sandbox_module(package: str, name: str) -> ModuleType:
     )
 
 
+def stores() -> list[str]:
+    """Every platform, and `NAME, VARIANT` for each variant in which its sandbox can run (its module's VARIANTS)."""
+    variants = {name: getattr(sandbox_module("platforms", name), "VARIANTS", {}) for name in sorted(ASKED)}
+    return [one for name in variants for one in (name, *(f"{name}, {variant}" for variant in variants[name]))]
+
+
 def serve(package: str, name: str, clock: Callable[[], Any]) -> Any:
     """A running sandbox of that adapter; fails the test with what it lacks."""
+    name, _, variant = name.partition(", ")
     module = sandbox_module(package, name)
     protocol: type = StoreSandbox if package == "platforms" else CrmSandbox
     if not callable(getattr(module, "serve", None)):
         pytest.fail(f"{module.__name__} has no function serve(clock=...). Add it.", pytrace=False)
-    sandbox = module.serve(clock=clock)
+    sandbox = module.serve(clock=clock, **(module.VARIANTS[variant] if variant else {}))
     wanted = {*get_type_hints(protocol), *(name for name in vars(protocol) if not name.startswith("_"))}
     if lacking := sorted(name for name in wanted if not hasattr(sandbox, name)):
         pytest.fail(
@@ -240,7 +247,7 @@ def a_store(name: str, clock: Clock, http: Moody) -> Iterator[Store]:
     """A running store and its adapter."""
     sandbox = serve("platforms", name, clock)
     try:
-        yield Store(name, clock, http, sandbox)
+        yield Store(name.partition(", ")[0], clock, http, sandbox)
     finally:
         sandbox.server.close()
 
@@ -333,6 +340,12 @@ def calls_of(adapter: Readable) -> dict[str, Callable[[], Any]]:
         "checkouts": lambda: list(adapter.checkouts(None, LONG_AGO)),
         "orders": lambda: list(adapter.orders(None, LONG_AGO)),
     }
+
+
+def also_counting(adapter: Readable) -> dict[str, Callable[[], Any]]:
+    """The same, with counting starts where the platform can. A refusal there is for reading checkouts to tell."""
+    counting = {"visits": lambda: [adapter.visits(LONG_AGO.date())]} if isinstance(adapter, CountsStarts) else {}
+    return {**calls_of(adapter), **counting}
 
 
 def at_once(jobs: Sequence[Callable[[], T]]) -> list[T]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from clock import Clock
-from conformance_case import ASKED, Account, Moody, Store, a_store, an_account
+from conformance_case import Account, Moody, Store, a_store, an_account, stores
 
 from connector.registry import CRMS
 
@@ -23,7 +23,7 @@ def http(shared_http: Moody) -> Iterator[Moody]:
     shared_http.close()  # the next sandbox may get the same port
 
 
-@pytest.fixture(params=sorted(ASKED))
+@pytest.fixture(params=stores())
 def store(request: pytest.FixtureRequest, clock: Clock, http: Moody) -> Iterator[Store]:
     with a_store(request.param, clock, http) as made:
         yield made

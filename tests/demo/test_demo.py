@@ -40,6 +40,8 @@ def test_fifteen_seconds_show_every_main_rule_and_leave_nothing_behind(tmp_path:
         assert re.search(rf"^day .* winback .*@example\.com {state}: ", output, re.MULTILINE), (state, output, errors)
     for what in ("enrolled", "refreshed", "withdrawn"):
         assert re.search(rf"^day .* crm .*@example\.com {what} \(", output, re.MULTILINE), (what, output)
+    assert "opens the e-mail's link in another browser" in output
+    assert re.search(r"^checkouts: .+: \d+ with an address of \d+ started$", output, re.MULTILINE), output
     assert "1 second here is 3 hours" in output
     assert "yes  nobody was enrolled after a purchase that the store had already shown" in output
     assert "yes  nobody was enrolled twice within seven days" in output

@@ -10,6 +10,7 @@ from typing import Any
 
 import config_tables
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from connector import registry
@@ -44,8 +45,9 @@ def command_lines() -> Iterator[tuple[str, str]]:
 def split(line: str) -> tuple[Any, list[str], list[str]]:
     """The command that a line names, its options and its other words."""
     words, context = line.split()[1:], get_command(app)
-    while words and hasattr(context, "commands") and words[0] in context.commands:
-        context = context.commands[words.pop(0)]
+    while words and isinstance(context, TyperGroup) and (found := context.get_command(None, words[0])):
+        context = found
+        words.pop(0)
     options = [word for word in words if word.startswith("-")]
     return context, options, words
 

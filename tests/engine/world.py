@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,10 +27,16 @@ class World:
     """Two sandbox stores, one sandbox CRM, and an engine that can be restarted over the same database."""
 
     def __init__(
-        self, folder: Path, database_url: str, clock: Clock, skew: timedelta = timedelta(0), **client: Any
+        self,
+        folder: Path,
+        database_url: str,
+        clock: Clock,
+        skew: timedelta = timedelta(0),
+        woo: Mapping[str, Any] | None = None,
+        **client: Any,
     ) -> None:
         self.folder, self.url, self.clock = folder, database_url, clock
-        self.woo = woocommerce.serve(clock=lambda: clock() + skew)
+        self.woo = woocommerce.serve(clock=lambda: clock() + skew, **(woo or {}))
         self.shop = shopify.serve(clock=lambda: clock() + skew)
         self.crm = klaviyo.serve(clock=clock)
         self.config: dict[str, Any] = {

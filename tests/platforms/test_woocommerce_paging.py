@@ -38,7 +38,7 @@ def ids(pages: list[Page[Checkout]]) -> list[str]:
 
 
 def queries(shop: WooCommerceSandbox) -> list[dict[str, str]]:
-    targets = [exchange.request.target for exchange in shop.server.journal]
+    targets = [one.request.target for one in shop.server.journal if one.request.path.endswith("/orders")]
     return [{name: values[-1] for name, values in parse_qs(urlsplit(one).query).items()} for one in targets]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,7 +42,11 @@ PASSES = (0, 12, 31)  # minutes after the beginning of a phase; more follow whil
 EVERY, LONGEST = 16, 720  # minutes: longer than any pause of an account, and how long a phase waits to be well again
 IN_MEMORY = Path("/dev/shm")
 
-STORES: dict[str, Callable[..., Any]] = {"Shopify": shopify.serve, "WooCommerce": woocommerce.serve}
+STORES: dict[str, Callable[..., Any]] = {
+    "Shopify": shopify.serve,
+    "WooCommerce": woocommerce.serve,
+    "WooCommerce, with the companion plugin": partial(woocommerce.serve, plugin=True),
+}
 CRMS: dict[str, Callable[[Clock], Any]] = {
     "Klaviyo, by event": lambda clock: klaviyo.serve(clock=clock),
     "Klaviyo, by list": lambda clock: klaviyo.serve(clock=clock, by_list=True),

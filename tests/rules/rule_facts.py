@@ -236,6 +236,7 @@ def _whatever(draw: Iterator[int]) -> Attempt:
         wanted=unsure != "wanted",
         window_at=pick(draw, None, now, activity - policy.renew_after, activity - policy.renew_after + TICK),
         triggered_at=pick(draw, None, None, now, activity - policy.renew_after),
+        by_link=pick(draw, False, False, True),
         words=tuple(
             Word(
                 pick(draw, now, None, due, due - TICK, due + TICK),

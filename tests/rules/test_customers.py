@@ -68,7 +68,7 @@ def test_a_completed_checkout_is_bought_also_without_its_order(case: Case, by: t
 
 @given(anything(), anything())
 def test_a_purchase_speaks_before_every_other_rule(one: Attempt, other: Attempt) -> None:
-    kept = ("purchases", "completed_at", "delivered_first_at", "delivered_last_at", "started_at")
+    kept = ("purchases", "completed_at", "delivered_first_at", "delivered_last_at", "started_at", "by_link")
     same = other.but(**{name: getattr(one.facts, name) for name in kept})
     decision = bought(one.facts, one.policy)
     if decision:

@@ -74,3 +74,15 @@ def test_enrolling_by_hand_lifts_the_window(case: Case, since: timedelta, whose:
 @given(leads())
 def test_a_shopper_without_a_window_is_in_none(case: Case) -> None:
     assert not in_window(case.but(window_at=None, triggered_at=None).facts, case.policy)
+
+
+@given(leads())
+def test_who_came_by_a_link_makes_no_lead_unless_by_hand(case: Case) -> None:
+    decision = case.but(by_link=True).decide()
+    assert (decision.state, decision.rule, decision.lead) == (State.RENEWED_TOO_SOON, "R5", False)
+    assert case.but(by_link=True, lifted=True).decide().lead == case.but(lifted=True).decide().lead
+
+
+@given(anything())
+def test_who_came_by_a_link_never_makes_a_lead(case: Attempt) -> None:
+    assert not case.but(by_link=True, lifted=False).decide().lead
