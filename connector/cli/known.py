@@ -74,6 +74,4 @@ def _read(db: Database, loaded: Loaded) -> Known:
         stores = table(tables.Store)
         through = select(stores.c.client, stores.c.id, stores.c.orders_through)
         told = {(row[0], row[1]): row[2] for row in connection.execute(through) if row[2] is not None}
-        return Known(
-            db.name, pins=pins, under_way=under_way, on_others=on_others, told=told, seen=seen(connection)
-        )
+        return Known(db.name, pins=pins, under_way=under_way, on_others=on_others, told=told, seen=seen(connection))
