@@ -46,7 +46,7 @@ def _warning(subject: str, message: str) -> Finding:
 def early_coupons(config: ClientConfig) -> Iterator[Finding]:
     """A discount before the last step goes to many who would have paid the full price, and teaches them to wait."""
     for number, step in enumerate(config.sequence[:-1], 1):
-        if getattr(step, "coupon", None) is not None:
+        if step.coupon is not None:
             yield _warning(
                 f"sequence step {number}",
                 f"step {number} gives a coupon before the last step: many would still come back without one, "
@@ -100,7 +100,7 @@ def started_again(config: ClientConfig, crm: CrmOptions, habits: Habits) -> Iter
         )
         return
     for index, step in steps[1:]:
-        if not (step.campaign or step.tags or step.fields or getattr(step, "coupon", None)):
+        if not (step.campaign or step.tags or step.fields or step.coupon):
             yield _warning(
                 crm.id,
                 f"step {index + 1} does nothing new in {crm.id}: give it tags or a campaign of its own, "

@@ -20,8 +20,10 @@ from connector.model import Checkout, LineItem, Money
 NAMES: tuple[str, ...] = (
     *("email", "first_name", "last_name", "phone", "locale", "country"),
     *("product_name", "products", "variant", "sku", "quantity", "price", "total", "total_formatted", "currency"),
-    *("item_count", "image_url", "product_url", "checkout_url", "abandoned_at", "stage", "store", "client"),
+    *("item_count", "image_url", "product_url", "checkout_url", "coupon_code", "coupon_expires_at"),
+    *("abandoned_at", "stage", "store", "client"),
 )
+COUPON_NAMES = frozenset({"coupon_code", "coupon_expires_at"})
 LONGEST_NAME = 60  # characters of a first or last name that are kept
 LONGEST_TEXT = 1000  # characters of anything else; no CRM's text field takes more
 
@@ -98,12 +100,15 @@ def values(
     abandoned_at: datetime,
     timezone: tzinfo = UTC,
     locale: str = "en",
+    coupon_code: str = "",
+    coupon_expires_at: datetime | None = None,
     wanted: Collection[str] = NAMES,
 ) -> dict[str, str]:
     """What each of the `wanted` NAMES stands for in one checkout.
 
-    `locale` is the store's, for checkouts that have none of their own. `total_formatted` is worked out only if it is
-    wanted: the locale data that it needs are large. Product fields are those of the line with the highest total.
+    `locale` is the store's, for checkouts that have none of their own. `total_formatted` and `coupon_expires_at` are
+    worked out only if they are wanted: the locale data that they need are large. Product fields are those of the line
+    with the highest total.
     """
     customer, line = checkout.customer, _dearest(checkout.lines)
     found = {
@@ -118,6 +123,7 @@ def values(
         "currency": checkout.total.currency,
         "item_count": str(sum(item.quantity for item in checkout.lines)),
         "checkout_url": checkout.url,
+        "coupon_code": coupon_code,
         "abandoned_at": abandoned_at.astimezone(timezone).isoformat(timespec="seconds"),
         "stage": str(checkout.stage),
         "store": store,
@@ -126,6 +132,9 @@ def values(
     }
     if "total_formatted" in wanted:
         found["total_formatted"] = format_money(checkout.total, checkout.locale or locale)
+    if "coupon_expires_at" in wanted:
+        local = coupon_expires_at.astimezone(timezone) if coupon_expires_at else None
+        found["coupon_expires_at"] = format_moment(local, checkout.locale or locale) if local else ""
     # A shortened link leads nowhere, so links keep their length.
     return {
         key: text if key.endswith("_url") else _plain(text)[:LONGEST_TEXT]
@@ -167,13 +176,31 @@ def format_money(money: Money, locale: str) -> str:
     from babel import UnknownLocaleError
     from babel.numbers import format_currency
 
-    parts = [part for part in re.split(r"[-_.@]", locale) if part]
-    for name in filter(None, ("_".join(parts), "_".join(parts[:2]), "".join(parts[:1]), "en")):
+    for name in _locales(locale):
         try:
             return str(format_currency(money.amount, money.currency, locale=name))
         except (ValueError, UnknownLocaleError):
             continue
     return f"{amount(money)} {money.currency}"
+
+
+def format_moment(at: datetime, locale: str) -> str:
+    """The moment in its own zone as people of that locale write it, such as `4. März 2026, 11:30`."""
+    from babel import UnknownLocaleError
+    from babel.dates import format_date, format_time
+
+    for name in _locales(locale):
+        try:
+            return f"{format_date(at, 'long', locale=name)}, {format_time(at, 'short', locale=name)}"
+        except (ValueError, UnknownLocaleError):
+            continue
+    return at.isoformat(" ", timespec="minutes")
+
+
+def _locales(locale: str) -> list[str]:
+    """The names under which a locale's data may be found, the best first, and English at last."""
+    parts = [part for part in re.split(r"[-_.@]", locale) if part]
+    return [name for name in ("_".join(parts), "_".join(parts[:2]), "".join(parts[:1]), "en") if name]
 
 
 def clean_name(text: str, longest: int = LONGEST_NAME) -> str:

@@ -197,10 +197,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The answer of an adapter's `check`: who it is, and what the owner should know."""
+    """The answer of an adapter's `check`: who it is, and what the owner should know.
+
+    A store also says how it writes times and amounts: `time_zone` is `Europe/Berlin` or `+02:00`, `locale` BCP 47 or
+    POSIX; "" where it does not tell.
+    """
 
     identity: Identity
     findings: tuple[Finding, ...] = ()
+    time_zone: str = ""
+    locale: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Cap(StrEnum):
     RECOVERY_URL = "recovery_url"  # a link that restores the cart the next day
     STARTS = "starts"  # can count the checkouts that were started (R1); then it is a CountsStarts
     WEBHOOKS = "webhooks"  # tells of news at once: connector.hooks.SendsHooks
+    COUPONS = "coupons"  # makes and deletes them: connector.coupons.MakesCoupons
     # CRMs
     TAGS = "tags"
     FIELDS = "fields"  # creates and sets custom fields

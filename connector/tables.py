@@ -43,6 +43,11 @@ class Store(SQLModel, table=True):
     surge_released_at: datetime | None = None
     notes: str = Field(default="", sa_column_kwargs={"server_default": ""})  # what the owner should know, as JSON
     visits_read_at: datetime | None = None  # when the store last said how many checkouts were started
+    time_zone: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    locale: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    # why it makes no coupons now: only the steps that promise one wait for it
+    coupons_error: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    coupons_retry_at: datetime | None = None
 
 
 class Crm(SQLModel, table=True):
@@ -242,6 +247,31 @@ class Delivery(SQLModel, table=True):
     exchange: str = Field(default="", sa_column_kwargs={"server_default": ""})
     applied: str = ""  # JSON of the tags and campaigns that were put on, or may have been, for the withdrawal
     withdrawn: bool = False  # a withdrawal for it is under way or done
+
+
+class Coupon(SQLModel, table=True):
+    """A coupon asked of a store: at most one for each lead and step, and one for each shopper in 90 days.
+
+    It outlives the lead. The shopper is "" where it was erased, and for the owner's own test.
+    """
+
+    __tablename__ = "coupons"
+    __table_args__ = (
+        Index("ix_coupons_shopper", "client", "shopper"),
+        Index("ix_coupons_open", "state", "client", "store"),
+    )
+    client: str = Field(primary_key=True)
+    code: str = Field(primary_key=True)
+    store: str
+    shopper: str
+    generation: int = 1
+    step: int = 0
+    state: str = "making"  # making | made | used | removing | gone
+    expires_at: datetime | None = None  # as the store said, and on its clock
+    asked_at: datetime
+    next_at: datetime | None = None  # when it is looked at again in order to be removed
+    attempts: int = 0
+    error: str = ""
 
 
 class Suppression(SQLModel, table=True):

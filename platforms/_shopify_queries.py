@@ -92,7 +92,57 @@ query Orders($first: Int!, $after: String, $query: String) {{
 
 CHECK = """
 query Check {
-  shop { id name }
+  shop { id name ianaTimezone }
+  currentAppInstallation { accessScopes { handle } }
+}
+"""
+
+ERRORS = "userErrors { field message code }"
+
+COUPON = """{
+      id
+      codeDiscount {
+        __typename
+        ... on DiscountCodeBasic { endsAt asyncUsageCount }
+        ... on DiscountCodeFreeShipping { endsAt asyncUsageCount }
+      }
+    }"""
+
+MAKE_DISCOUNT = f"""
+mutation MakeDiscount($coupon: DiscountCodeBasicInput!) {{
+  discountCodeBasicCreate(basicCodeDiscount: $coupon) {{
+    codeDiscountNode {COUPON}
+    {ERRORS}
+  }}
+}}
+"""
+
+MAKE_FREE_SHIPPING = f"""
+mutation MakeFreeShipping($coupon: DiscountCodeFreeShippingInput!) {{
+  discountCodeFreeShippingCreate(freeShippingCodeDiscount: $coupon) {{
+    codeDiscountNode {COUPON}
+    {ERRORS}
+  }}
+}}
+"""
+
+FIND_COUPON = f"""
+query FindCoupon($code: String!) {{
+  codeDiscountNodeByCode(code: $code) {COUPON}
+}}
+"""
+
+DELETE_COUPON = f"""
+mutation DeleteCoupon($id: ID!) {{
+  discountCodeDelete(id: $id) {{
+    deletedCodeDiscountId
+    {ERRORS}
+  }}
+}}
+"""
+
+SCOPES = """
+query Scopes {
   currentAppInstallation { accessScopes { handle } }
 }
 """

@@ -67,3 +67,13 @@ def _is_classic(pages: Any) -> bool:
         if page.get("block") == "woocommerce/checkout":
             return bool(page.get("shortcode_present")) and not page.get("block_present")
     return False
+
+
+def time_zone(about: Record) -> str:
+    """A name such as Europe/Berlin, or the bare offset that some stores have instead."""
+    try:
+        minutes = round(float(about.get("gmt_offset") or 0) * 60)
+    except (TypeError, ValueError):
+        minutes = 0
+    sign = "-" if minutes < 0 else "+"
+    return str(about.get("timezone_string") or f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}")

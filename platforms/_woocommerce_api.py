@@ -40,6 +40,14 @@ def _describe(**request: Any) -> dict[str, Any]:
 package.request = _describe
 
 
+class CodedError(ConfigError):
+    """A refusal by WooCommerce with a code of its own, such as `woocommerce_rest_coupon_code_already_exists`."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class UnknownValueError(ConfigError):
     """A 400 that names the parameters whose values this store does not know."""
 
@@ -85,7 +93,7 @@ class Api:
 
     def index(self) -> Answer:
         """What WordPress says of itself to anyone: name, home and which APIs there are."""
-        query = {"_fields": "name,url,home,namespaces"}
+        query = {"_fields": "name,url,home,timezone_string,gmt_offset,namespaces"}
         with _plain_words():
             response = self.door.request("GET", "/wp-json/", query=query, allow=EXPLAINED)
         return self._answer(response)
@@ -182,7 +190,7 @@ class Api:
             return UnknownValueError(self._words(response, message), _parameters(response.body))
         problem = self.door.error(response, message or None)
         # No lead is at fault when a list cannot be read.
-        return ConfigError(str(problem)) if isinstance(problem, RejectedError) else problem
+        return CodedError(str(problem), code) if isinstance(problem, RejectedError) else problem
 
     def _redirect(self, response: Response) -> WinbackError:
         target, asked = urlsplit(response.headers.get("location", "")), urlsplit(response.url)

@@ -1,7 +1,7 @@
 """Shopify: abandoned checkouts and orders over the GraphQL Admin API 2026-10.
 
 Endpoint: https://SHOP.myshopify.com/admin/api/2026-10/graphql.json
-Scopes: read_orders, read_customers; read_products for product links.
+Scopes: read_orders, read_customers; read_products for product links; write_discounts for coupons.
 Protected customer data: name, email, phone, address.
 Limits: 1,000 points for one query, a budget per app and shop that refills at 100 points a second or more.
 Documentation: https://shopify.dev/docs/api/admin-graphql/2026-10/queries/abandonedCheckouts (read 2026-11-22)
@@ -26,6 +26,7 @@ from platforms import _shopify_hooks as webhooks
 from platforms import _shopify_records as records
 from platforms import _shopify_words as words
 from platforms._shopify_api import MAX_COST, VERSION, Answer, Api, Client, shop_domain, shop_origin
+from platforms._shopify_coupons import ShopifyCoupons, with_coupon
 from platforms._shopify_queries import CHECK, CHECKOUTS, LINES, ORDERS
 
 R = TypeVar("R", Checkout, Order)
@@ -97,11 +98,12 @@ class Shopify:
     name: ClassVar[str] = "shopify"
     title: ClassVar[str] = "Shopify"
     capabilities: ClassVar[frozenset[Cap]] = frozenset(
-        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.WEBHOOKS}
+        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.WEBHOOKS, Cap.COUPONS}
     )
     hook_topics: ClassVar[tuple[str, ...]] = webhooks.TOPICS
     rate: ClassVar[Rate] = Rate(connections=2)  # the budget of points is the limit, and Shopify keeps count
     Options: ClassVar[type[StoreOptions]] = ShopifyOptions
+    with_coupon = staticmethod(with_coupon)
 
     def __init__(self, options: ShopifyOptions, http: Http) -> None:
         self._shop = options.shop
@@ -119,6 +121,7 @@ class Shopify:
             )
 
         self._api = Api(self._name, open_door, **_credentials(options))
+        self.coupons = ShopifyCoupons(self._api)
 
     def checkouts(self, cursor: str | None, since: datetime) -> Iterator[Page[Checkout]]:
         """Abandoned checkouts, recovered ones too, in the order of their ids.
@@ -169,7 +172,7 @@ class Shopify:
         if answer.version and answer.version != VERSION:
             message = f"Shopify answers with its API of {answer.version}, not {VERSION}: update Winback"
             findings.append(Finding(message, subject="API version"))
-        return Health(Identity(shop["id"], shop["name"]), tuple(findings))
+        return Health(Identity(shop["id"], shop["name"]), tuple(findings), shop.get("ianaTimezone") or "")
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hint | None:
         """What a webhook asks for. Raises SignatureError."""

@@ -29,7 +29,7 @@ from connector.registry import Cap, Companion, StoreOptions, Url, platform
 from platforms import _woocommerce_captured as captured
 from platforms import _woocommerce_hooks as webhooks
 from platforms import _woocommerce_records as records
-from platforms._woocommerce_about import sight, without_scheme
+from platforms._woocommerce_about import sight, time_zone, without_scheme
 from platforms._woocommerce_api import (
     PERMALINKS,
     Answer,
@@ -39,6 +39,7 @@ from platforms._woocommerce_api import (
     PluginRefusesError,
     UnknownValueError,
 )
+from platforms._woocommerce_coupons import WooCommerceCoupons, with_coupon
 from platforms._woocommerce_paging import read
 from platforms._woocommerce_plugin import SWITCHED_OFF, Plugin, offers
 
@@ -46,7 +47,8 @@ T = TypeVar("T")
 
 PLUGIN = "plugin"  # its place in the cursor, which has one for each source
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
-STATUS_FIELDS = "environment.home_url,environment.version,pages"  # _fields picks nothing inside a list
+# _fields picks nothing inside a list
+STATUS_FIELDS = "environment.home_url,environment.version,environment.language,pages"
 
 
 class WooCommerceOptions(StoreOptions):
@@ -54,7 +56,9 @@ class WooCommerceOptions(StoreOptions):
 
     platform: Literal["woocommerce"]
     url: Url = Field(description="The store's address, as WordPress has it under Settings > General.")
-    consumer_key: SecretStr = Field(description="From WooCommerce > Settings > Advanced > REST API; Read is enough.")
+    consumer_key: SecretStr = Field(
+        description="From WooCommerce > Settings > Advanced > REST API; Read is enough without coupons."
+    )
     consumer_secret: SecretStr
     purchase_statuses: tuple[str, ...] = Field(
         ("processing", "completed", "on-hold", "refunded"), description="Order statuses that mean: bought."
@@ -84,7 +88,7 @@ class WooCommerce:
     name: ClassVar[str] = "woocommerce"
     title: ClassVar[str] = "WooCommerce"
     capabilities: ClassVar[frozenset[Cap]] = frozenset(
-        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.STARTS, Cap.WEBHOOKS}
+        {Cap.CHECKOUTS, Cap.ORDERS, Cap.CONSENT, Cap.RECOVERY_URL, Cap.STARTS, Cap.WEBHOOKS, Cap.COUPONS}
     )
     hook_topics: ClassVar[tuple[str, ...]] = webhooks.TOPICS
     companion: ClassVar[Companion] = Companion(
@@ -96,6 +100,7 @@ class WooCommerce:
     )
     rate: ClassVar[Rate] = Rate(connections=2)
     Options: ClassVar[type[StoreOptions]] = WooCommerceOptions
+    with_coupon = staticmethod(with_coupon)
 
     def __init__(self, options: WooCommerceOptions, http: Http) -> None:
         self.options = options
@@ -109,6 +114,7 @@ class WooCommerce:
         self._api = Api(door, Credentials(key, secret, options.key_in_query))
         self._plugin = Plugin(self._api)
         self._captures = False  # whether the plugin tells of checkouts, so that the orders of those are left out
+        self.coupons = WooCommerceCoupons(self._api)
         self._open_statuses: tuple[str, ...] = records.OPEN_STATUSES
         self._hook_secret = options.webhook_secret or SecretStr(webhooks.derived_secret(secret))
 
@@ -141,9 +147,10 @@ class WooCommerce:
         plugin, status = self._plugin_status(about, findings), self._system_status(findings)
         if status or plugin:
             findings += sight(status, plugin)
-        home = about.get("home") or about.get("url") or (status.get("environment") or {}).get("home_url")
+        environment = status.get("environment") or {}
+        home = about.get("home") or about.get("url") or environment.get("home_url")
         identity = Identity(without_scheme(home or self.options.url), str(about.get("name") or ""))
-        return Health(identity, tuple(findings))
+        return Health(identity, tuple(findings), time_zone(about), str(environment.get("language") or ""))
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hint | None:
         """What a webhook asks for. Raises SignatureError."""

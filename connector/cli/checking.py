@@ -19,6 +19,8 @@ from connector.cli.show import count, say
 from connector.config import ClientConfig, ConfigProblems, Loaded, Settings
 from connector.engine.accounts import another_account, asked_in_vain
 from connector.engine.context import Client, log
+from connector.engine.live_coupons import coupons_of, maker
+from connector.engine.routing import promises_coupons
 from connector.errors import WinbackError
 from connector.http import Http
 from connector.model import Finding, Health
@@ -78,9 +80,8 @@ def _account(
 ) -> Checked:
     if isinstance(options, StoreOptions):
         blank = Checked(client.id, options.id, "store", options.platform, ok=False)
-        store = registry.PLATFORMS[options.platform]
         url = hooks.address(settings.public_url, client.id, options.id) if settings.public_url else ""
-        checked = _ask(blank, lambda: checked_with_hooks(store(options, http), url), database)
+        checked = _ask(blank, lambda: _store_health(client, options, http, url), database)
         if not options.pushed:
             return checked
         return replace(checked, findings=(*checked.findings, *_of_pushed(client, options, settings, database)))
@@ -102,6 +103,22 @@ def _of_pushed(client: Client, options: StoreOptions, settings: Settings, databa
         yield Finding("it has told no orders yet: until it posts them with complete_through, its leads wait (R4)")
     else:
         yield Finding(f"its orders are told up to {through:%Y-%m-%d %H:%M:%S} UTC", level="info")
+
+
+def _store_health(client: Client, options: StoreOptions, http: Http, url: str) -> Health:
+    """Of the account, of its webhooks to `url`, and of the coupons that steps promise its shoppers."""
+    platform = registry.PLATFORMS[options.platform]
+    adapter = platform(options, http)
+    health = checked_with_hooks(adapter, url)
+    if not promises_coupons(client, options.id):
+        return health
+    if maker(options) is None:
+        message = (
+            f"a step promises a coupon, and {platform.title} cannot make any: the step is left out for its shoppers. "
+            "Say with when: {stores: […]} which stores' shoppers it is for"
+        )
+        return replace(health, findings=(*health.findings, Finding(message, "coupons", "error")))
+    return replace(health, findings=(*health.findings, *coupons_of(adapter).check()))
 
 
 def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,8 +11,10 @@ from connector import fields, registry, rules
 from connector.address import contact
 from connector.cli.opening import engine, one_client
 from connector.cli.show import count, say
+from connector.cli.trying_coupons import delete_coupons, make_coupons
 from connector.engine.accounts import fields_of, tags_of
 from connector.engine.context import Client, Context
+from connector.engine.live_coupons import Live
 from connector.errors import ConfigError, WinbackError
 from connector.model import (
     Checkout,
@@ -38,6 +41,13 @@ def run_test(config: Path, email: str, client_id: str | None, *, remove: bool) -
         client = one_client(ctx, client_id)
         if not client.config.crms:
             raise ConfigError(f"{client.id} has no CRM to test; add one under crms:")
+        try:
+            coupons = _coupons(ctx, client, owner.address, remove=remove)
+        except WinbackError as error:
+            say(f"coupons: FAILED: {error}")
+            if not remove:
+                return 1
+            failed, coupons = 1, {}
         for crm in client.config.crms:
             try:
                 adapter = registry.CRMS[crm.adapter](crm, ctx.http)
@@ -46,7 +56,7 @@ def run_test(config: Path, email: str, client_id: str | None, *, remove: bool) -
                     adapter.withdraw(_sample_withdrawal(ctx, client, crm, owner.address))
                     say(f"{crm.id}: taken out")
                 else:
-                    mailed += _enrol(ctx, client, crm, adapter, owner.address)
+                    mailed += _enrol(ctx, client, crm, adapter, owner.address, coupons)
             except WinbackError as error:
                 failed += 1
                 say(f"{crm.id}: FAILED: {error}")
@@ -57,12 +67,27 @@ def run_test(config: Path, email: str, client_id: str | None, *, remove: bool) -
     return 1 if failed or not mailed else 0
 
 
-def _enrol(ctx: Context, client: Client, crm: CrmOptions, adapter: registry.Crm, email: str) -> int:
+def _coupons(ctx: Context, client: Client, email: str, *, remove: bool) -> dict[int, Live]:
+    """The coupons of the steps that promise one; none are left once they are removed."""
+    if remove:
+        if deleted := delete_coupons(ctx, client, email):
+            say(f"{count(deleted, 'coupon')} deleted")
+        return {}
+    made = make_coupons(ctx, client, email)
+    for index, live in made.items():
+        until = f"{live.expires_at:%Y-%m-%d %H:%M} UTC"
+        say(f"{live.store}: coupon {live.code} made for step {index + 1}, a real one, good until {until}")
+    return made
+
+
+def _enrol(
+    ctx: Context, client: Client, crm: CrmOptions, adapter: registry.Crm, email: str, coupons: Mapping[int, Live]
+) -> int:
     """How many steps the CRM will mail."""
     adapter.prepare(sorted(fields_of(client, crm)), sorted(tags_of(client, crm)))
     mailed = 0
     for index, _ in client.steps_for(crm.id):
-        receipt = adapter.enrol(_sample(ctx, client, crm, email, index))
+        receipt = adapter.enrol(_sample(ctx, client, crm, email, index, coupons.get(index)))
         detail = f": {receipt.detail}" if receipt.detail else ""
         if receipt.outcome is Outcome.ENROLLED:
             mailed += 1
@@ -90,7 +115,9 @@ def sample_checkout(now: datetime, email: str) -> Checkout:
     )
 
 
-def _sample(ctx: Context, client: Client, crm: CrmOptions, email: str, index: int) -> Enrolment:
+def _sample(
+    ctx: Context, client: Client, crm: CrmOptions, email: str, index: int, coupon: Live | None = None
+) -> Enrolment:
     step = client.config.sequence[index]
     checkout = sample_checkout(ctx.clock(), email)
     store = client.config.stores[0].id
@@ -100,6 +127,8 @@ def _sample(ctx: Context, client: Client, crm: CrmOptions, email: str, index: in
         store=store,
         client=client.id,
         abandoned_at=rules.abandoned_at(checkout.activity_at, client.policy),
+        coupon_code=coupon.code if coupon else "",
+        coupon_expires_at=coupon.expires_at if coupon else None,
         wanted=fields.names_used(templates),
     )
     now = ctx.clock()

@@ -1,6 +1,7 @@
 """The configuration: clients' files, the daemon's settings, and the JSON Schema for editors."""
 
 from connector.config.countries import country_in, policy_for
+from connector.config.coupon import StepCoupon
 from connector.config.describe import describe
 from connector.config.load import Loaded, changed, load, reload
 from connector.config.model import ClientConfig, LeadPolicy, Step
@@ -17,6 +18,7 @@ __all__ = [
     "Problem",
     "Settings",
     "Step",
+    "StepCoupon",
     "changed",
     "country_in",
     "describe",

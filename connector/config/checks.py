@@ -11,7 +11,7 @@ from connector.config.countries import is_place
 from connector.config.shape import Path, nearest
 from connector.config.translate import translate
 from connector.durations import format_duration
-from connector.fields import compile_template
+from connector.fields import COUPON_NAMES, compile_template
 from connector.options import CrmOptions
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _templates(config: Any) -> Iterator[Trouble]:
 
 def late_checks(config: ClientConfig) -> list[Trouble]:
     """What can only be told when every key is right: the order of the steps, and whether they fit their CRMs."""
-    return [*_distances(config), *_overlays(config)]
+    return [*_distances(config), *_overlays(config), *_empty_codes(config)]
 
 
 def _distances(config: ClientConfig) -> Iterator[Trouble]:
@@ -100,6 +100,17 @@ def _distances(config: ClientConfig) -> Iterator[Trouble]:
     if len(steps) > 1 and last >= leads.keep_for:
         most = format_duration(leads.keep_for)
         yield ("sequence", len(steps) - 1, "after"), f"must be less than leads.keep_for, which is {most}"
+
+
+def _empty_codes(config: ClientConfig) -> Iterator[Trouble]:
+    """A step's own fields that show a coupon which no step up to it makes."""
+    for index, step in enumerate(config.sequence):
+        if any(earlier.coupon for earlier in config.sequence[: index + 1]):
+            return
+        for field, text in step.fields.items():
+            if compile_template(text).names & COUPON_NAMES:
+                message = "is always empty: neither this step nor one before it has a coupon"
+                yield ("sequence", index, "fields", field), message
 
 
 def _overlays(config: ClientConfig) -> Iterator[Trouble]:

@@ -22,6 +22,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 from connector import registry
 from connector.config.checks import Trouble, cross_checks, late_checks, overlay
 from connector.config.countries import is_place
+from connector.config.coupon import StepCoupon
 from connector.config.shape import nearest
 from connector.durations import Duration, format_duration
 from connector.options import CrmOptions, Identifier, StoreOptions, Strict, When
@@ -207,6 +208,9 @@ class Step(Strict):
     fields: dict[str, str] = Field(
         default_factory=dict,
         description="Fields set with this step, besides those of the CRM; they win over the CRM's of the same name.",
+    )
+    coupon: StepCoupon | None = Field(
+        None, description="A single-use code that the store makes for the shopper. See [coupon](#coupon)."
     )
     when: When = Field(When(), description="Which leads this step is for. Default: all.")
 

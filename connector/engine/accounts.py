@@ -67,7 +67,10 @@ class Accounts:
                 raise swapped
             if kind == "store" and pinned is None:
                 _refuse_unknown_twin(connection, client, account, health.identity.id)
-            connection.execute(update(rows).where(*here).values(identity=health.identity.id, name=health.identity.name))
+            values = {"identity": health.identity.id, "name": health.identity.name}
+            if kind == "store":
+                values |= {"time_zone": health.time_zone, "locale": health.locale}
+            connection.execute(update(rows).where(*here).values(**values))
 
 
 def _refuse_unknown_twin(connection: Connection, client: str, store: str, identity: str) -> None:

@@ -14,6 +14,7 @@ from connector.db import table
 from connector.engine import outbox
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context
+from connector.engine.coupon_removal import remove_all_coupons
 from connector.engine.sync import Report, drain
 from connector.errors import ConfigError, TransientError
 
@@ -79,6 +80,8 @@ def remove(ctx: Context, accounts: Accounts, name: str, *, abandon: bool = False
         )
     if client is not None and not abandon:
         _withdraw_everyone(ctx, accounts, client)
+        if said := remove_all_coupons(ctx, accounts, client):
+            raise TransientError(f"{said}. Nothing is deleted here; run it again")
     with ctx.db.write() as connection:
         for rows in _tables_of_clients():
             connection.execute(delete(rows).where(rows.c.client == name))

@@ -108,6 +108,7 @@ class Context:
     clients: Mapping[str, Client]
     alert: Callable[[str, str], None] = lambda subject, message: log.error("%s: %s", subject, message)
     numbers: Numbers = field(default_factory=lambda: NoNumbers())
+    coupon_locks: dict[tuple[str, str], threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     client_locks: dict[str, threading.RLock] = field(default_factory=lambda: defaultdict(threading.RLock))
 
     def shopper(self, client: str, email: str) -> tuple[str, Contact | None]:

@@ -17,6 +17,7 @@ from connector import registry, tables
 from connector.db import is_out, table, words_of
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
+from connector.engine.coupon_removal import due_removals, remove_coupons
 from connector.engine.deliver import WORKERS, Outbox, recover, work
 from connector.engine.poll import Polled, poll_store
 from connector.engine.retention import end_unreachable, expire_leads, purge
@@ -27,6 +28,7 @@ STORES = table(tables.Store)
 DELIVERIES = table(tables.Delivery)
 POLLERS = 32
 DELIVERERS = 32
+REMOVE_EVERY = timedelta(seconds=15)
 PURGE_EVERY = timedelta(hours=1)
 GRACE = 8.0  # seconds that a stop waits for what is in flight: within 10 s all is over, when Docker would kill
 
@@ -55,6 +57,8 @@ class Daemon:
         self._deliveries = ThreadPoolExecutor(DELIVERERS, "deliver")
         self._polling: dict[tuple[str, str], Future[None]] = {}
         self._delivering: dict[tuple[str, str, int], Future[None]] = {}
+        self._removing: dict[tuple[str, str], Future[None]] = {}
+        self._removed_at: datetime | None = None
         self._purged_at: datetime | None = None
         self._standby = False  # the lock was lost, and another process has it
         self._database_out = False
@@ -81,7 +85,7 @@ class Daemon:
         last_turn = threading.Thread(target=self._scheduler.shutdown, daemon=True)
         last_turn.start()
         last_turn.join(GRACE)  # a turn may wait for a database that does not answer
-        futures = [*self._polling.values(), *self._delivering.values()]
+        futures = [*self._polling.values(), *self._delivering.values(), *self._removing.values()]
         self._polls.shutdown(wait=False, cancel_futures=True)
         self._deliveries.shutdown(wait=False, cancel_futures=True)
         futures = [future for future in futures if not future.cancelled()]  # `wait` would never see those end
@@ -96,6 +100,7 @@ class Daemon:
             self._take_hints()
             self._start_polls()
             self._start_deliveries()
+            self._start_removals()
             self._keep_house()
             self.ran["tick"] = time.monotonic()
         except Exception as error:
@@ -194,6 +199,24 @@ class Daemon:
         except Exception as error:
             self._unwritten.set()
             self._failed(f"{client.id}/{crm}: the deliveries", error)
+
+    def _start_removals(self) -> None:
+        """Of coupons that nobody used. Rarely looked for: they expire by themselves."""
+        now = self.ctx.clock()
+        if self._removed_at is not None and now - self._removed_at < REMOVE_EVERY:
+            return
+        self._removed_at = now
+        for client, store in due_removals(self.ctx):
+            running = self._removing.get((client.id, store))
+            if running is None or running.done():
+                self._removing[client.id, store] = self._polls.submit(self._remove, client, store)
+
+    def _remove(self, client: Client, store: str) -> None:
+        try:
+            if not (self._stopping.is_set() or self._standby):
+                remove_coupons(self.ctx, self.accounts, client, store)
+        except Exception as error:
+            self._failed(f"{client.id}/{store}: deleting unused coupons", error)
 
     def _keep_house(self) -> None:
         now = self.ctx.clock()

@@ -19,6 +19,7 @@ from connector import registry, tables
 from connector.db import is_out, table
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, again_in, log
+from connector.engine.coupons import provide
 from connector.engine.prepare import Job, prepare_jobs
 from connector.engine.settle import settle
 from connector.errors import ConfigError, TransientError, WinbackError
@@ -107,7 +108,7 @@ def work(ctx: Context, accounts: Accounts, outbox: Outbox, client: Client, crm_i
             if outbox.stopping.is_set():
                 _give_back(ctx, [job for rest in parts[begun:] for job in rest])
                 break
-            done = _act(ctx, adapter, part)
+            done = _act(ctx, adapter, provide(ctx, accounts, client, part))
             settle(ctx, client, done)
             results += done
     finally:

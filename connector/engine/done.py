@@ -91,7 +91,7 @@ class Done:
             clocks = store_clocks(connection, client)
             connection.execute(MARK_ENROLLED, [self._mark(client, row, clocks) for row, _ in self.enrolled])
             connection.execute(outcomes.MARK_STEP, [_step(client, row) for row, _ in self.enrolled])
-            ctx.db.insert_new(connection, tables.Delivery, self._next_steps(connection, client))
+            ctx.db.insert_new(connection, tables.Delivery, steps_after(connection, client, self.enrolled, self.now))
 
     def _mark(self, client: Client, row: Row[Any], clocks: Mapping[str, StoreClock]) -> dict[str, Any]:
         clock = clocks.get(row.store)
@@ -104,21 +104,24 @@ class Done:
             "b_now": self.now + clock.offset if clock else self.now,  # it is compared with the store's orders
         }
 
-    def _next_steps(self, connection: Connection, client: Client) -> list[dict[str, Any]]:
-        """The step that follows each one in its CRM, at its configured distance from the one just delivered."""
-        kept = sequences.load(connection, client, {lead.sequence for _, lead in self.enrolled})
-        followed = [(row, lead, later) for row, lead in self.enrolled if (later := _later(kept[lead.sequence], row))]
-        checkouts = _checkouts(connection, client.id, [lead for _, lead, _ in followed])
-        rows = []
-        for row, lead, later in followed:
-            checkout = checkouts.get((lead.store, lead.checkout_id))
-            for index, step in later:
-                if checkout is None or not wants(step.when, checkout):
-                    continue
-                due = next_due(row.due_at, self.now, kept[lead.sequence][row.step].after, step.after)
-                rows.append(outbox.enrolment(dict(lead._mapping), row.crm, index, due))
-                break
-        return rows
+
+def steps_after(
+    connection: Connection, client: Client, ended: Sequence[tuple[Row[Any], Row[Any]]], now: datetime
+) -> list[dict[str, Any]]:
+    """The step that follows each of these deliveries in its CRM, at its configured distance from that one."""
+    kept = sequences.load(connection, client, {lead.sequence for _, lead in ended})
+    followed = [(row, lead, later) for row, lead in ended if (later := _later(kept[lead.sequence], row))]
+    checkouts = _checkouts(connection, client.id, [lead for _, lead, _ in followed])
+    rows = []
+    for row, lead, later in followed:
+        checkout = checkouts.get((lead.store, lead.checkout_id))
+        for index, step in later:
+            if checkout is None or not wants(step.when, checkout):
+                continue
+            due = next_due(row.due_at, now, kept[lead.sequence][row.step].after, step.after)
+            rows.append(outbox.enrolment(dict(lead._mapping), row.crm, index, due))
+            break
+    return rows
 
 
 def _step(client: Client, row: Row[Any]) -> dict[str, Any]:

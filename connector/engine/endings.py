@@ -20,7 +20,10 @@ LEADS = table(tables.Lead)
 WINDOWS = table(tables.Window)
 
 # Where several CRMs ended differently, the checkout shows the end that asks most of the owner.
-GRAVITY = (State.FAILED, State.TOO_LATE, State.EMPTIED, State.SUPPRESSED, State.BOUGHT_RECENTLY, State.NO_CONSENT)
+GRAVITY = (
+    *(State.FAILED, State.TOO_LATE, State.EMPTIED, State.SUPPRESSED, State.BOUGHT_RECENTLY, State.NO_CONSENT),
+    State.FILTERED,
+)
 
 
 def finish(connection: Connection, row: Row[Any], state: str, rule: str, reason: str) -> None:

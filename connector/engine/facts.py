@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -19,6 +19,7 @@ from connector.engine.purchases import purchases_of
 from connector.engine.routing import wanted_steps
 from connector.model import ConsentState
 from connector.rules import Facts, Word
+from connector.zones import zone_of
 
 CHECKOUTS = table(tables.Checkout)
 STORES = table(tables.Store)
@@ -32,7 +33,7 @@ TOLD = "waiting for the site to tell its orders (complete_through)"
 
 @dataclass(frozen=True)
 class StoreClock:
-    """A store's clock against ours, and its word on orders (`read_at` on our clock)."""
+    """A store's clock against ours, how it writes times, and its word on orders (`read_at` on our clock)."""
 
     offset: timedelta
     read_at: datetime | None
@@ -41,6 +42,8 @@ class StoreClock:
     failing_since: datetime | None
     waived: bool = False
     missing: str = READ
+    zone: tzinfo = UTC
+    locale: str = ""
 
 
 def store_clocks(connection: Connection, client: Client) -> dict[str, StoreClock]:
@@ -55,7 +58,10 @@ def _clock(client: Client, row: Row[Any]) -> StoreClock:
         read_at = row.orders_through - offset
     pushed = options is not None and options.pushed
     waived = options is not None and not options.tells_orders
-    return StoreClock(offset, read_at, row.paused, row.surge, row.failing_since, waived, TOLD if pushed else READ)
+    missing, zone = TOLD if pushed else READ, zone_of(row.time_zone)
+    return StoreClock(
+        offset, read_at, row.paused, row.surge, row.failing_since, waived, missing, zone=zone, locale=row.locale
+    )
 
 
 def words(clocks: dict[str, StoreClock], own: str) -> tuple[Word, ...]:

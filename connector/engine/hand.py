@@ -13,6 +13,7 @@ from connector.config.shape import nearest
 from connector.db import Database, table
 from connector.engine import outbox, tallies
 from connector.engine.context import Client, Context
+from connector.engine.coupon_removal import forget_coupons
 from connector.engine.facts import ERASED
 from connector.engine.story import tell
 from connector.errors import ConfigError
@@ -115,6 +116,7 @@ def erase_rows(db: Database, connection: Connection, client: str, shopper: str) 
         connection.execute(delete(rows).where(rows.c.client == client, rows.c.shopper == shopper))
     ended = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper)
     connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
+    forget_coupons(connection, client, shopper)
 
 
 def erase(

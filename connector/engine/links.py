@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Row, select
 
 from connector import tables
 from connector.db import table
 from connector.engine.context import Context
+from connector.engine.facts import store_clocks
+from connector.engine.live_coupons import live_coupons, with_live
 from connector.engine.payload import read_payload
+from connector.model import Checkout
 
 LEADS = table(tables.Lead)
 CHECKOUTS = table(tables.Checkout)
@@ -34,8 +38,16 @@ def resolve(ctx: Context, token: str) -> str | None:
             here = (CHECKOUTS.c.client == lead.client, CHECKOUTS.c.store == lead.shown_store)
             query = select(CHECKOUTS.c.payload).where(*here, CHECKOUTS.c.id == lead.shown_checkout_id)
             payload = connection.execute(query).scalar()
-            return read_payload(payload).url if payload else None
+            return _with_coupon(ctx, connection, lead, read_payload(payload)).url if payload else None
     return None
+
+
+def _with_coupon(ctx: Context, connection: Connection, lead: Row[Any], checkout: Checkout) -> Checkout:
+    client = ctx.clients.get(lead.client)
+    if client is None:
+        return checkout
+    live = live_coupons(connection, client.id, [lead], store_clocks(connection, client), ctx.clock())
+    return with_live(client, lead.shown_store, checkout, live.get(lead.shopper))
 
 
 def front(ctx: Context) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from connector.engine import endings, sequences
 from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.links import short_url
+from connector.engine.live_coupons import Build, Live, Promise, live_coupons, promise_of, with_live
 from connector.engine.payload import Applied, read_payload
 from connector.engine.told import word_age
 from connector.model import Checkout, ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
@@ -51,6 +53,7 @@ class Job:
     what: Enrolment | Withdrawal | Erasure
     step: Step | None = None
     applied: str = ""  # what it puts on, or may have put on before
+    promise: Promise | None = None  # a coupon, which the store has yet to make
 
     @property
     def kind(self) -> str:
@@ -87,6 +90,7 @@ def _lead_jobs(
     made = [checkouts[origin] for origin in origins if origin in checkouts]
     facts = gather(ctx, connection, client, made, clocks)
     kept = sequences.load(connection, client, {lead.sequence for lead in leads.values()})
+    coupons = live_coupons(connection, client.id, leads.values(), clocks, now)
     plans: dict[tuple[str, int], _Plan | str] = {}
     jobs = []
     for row in rows:
@@ -105,7 +109,9 @@ def _lead_jobs(
         elif isinstance(plan, str):
             _hold_or_end(ctx, connection, client, row, lead, Verdict(Go.END, State.FAILED, "", plan), None)
         else:
-            jobs.append(_lead_job(ctx, client, crm, plan, row, lead, shown, known, now))
+            clock = clocks.get(shown.store)
+            build = partial(_enrolment, ctx, client, crm, plan, row, lead, shown, known, clock, now)
+            jobs.append(_lead_job(ctx, client, plan, row, lead, shown, build, coupons.get(row.shopper)))
     return jobs
 
 
@@ -201,26 +207,48 @@ def _plan(client: Client, crm: CrmOptions, sequence: sequences.Steps, number: in
 def _lead_job(
     ctx: Context,
     client: Client,
+    plan: _Plan,
+    row: Row[Any],
+    lead: Row[Any],
+    shown: Row[Any],
+    build: Build,
+    coupon: Live | None,
+) -> Job:
+    if row.kind == "refresh":  # puts nothing on
+        return Job(row, build(coupon), plan.step)
+    applied = Applied.read(row.applied).also(plan.tags, plan.campaign)
+    promise = promise_of(ctx, client, plan.step.coupon, row, lead, shown, build) if plan.step.coupon else None
+    return Job(row, build(coupon), plan.step, applied.write(), promise)
+
+
+def _enrolment(
+    ctx: Context,
+    client: Client,
     crm: CrmOptions,
     plan: _Plan,
     row: Row[Any],
     lead: Row[Any],
     shown: Row[Any],
     facts: Facts,
+    clock: StoreClock | None,
     now: datetime,
-) -> Job:
-    checkout = _presentable(read_payload(shown.payload))
-    link = short_url(ctx, client.id, lead.shopper, checkout.url)
+    coupon: Live | None,
+) -> Enrolment:
+    checkout = with_live(client, shown.store, _presentable(read_payload(shown.payload)), coupon)
     values = templates.values(
         checkout,
         store=shown.store,
         client=client.id,
         abandoned_at=rules.abandoned_at(lead.activity_at, client.policy),
+        timezone=clock.zone if clock else UTC,
+        locale=(clock.locale if clock else "") or "en",
+        coupon_code=coupon.code if coupon else "",
+        coupon_expires_at=coupon.expires_at if coupon else None,
         wanted=plan.names,
     )
     asked_anew = _older_than_database(ctx, facts.started_at)
     opted_in = facts.consent is ConsentState.OPTED_IN
-    enrolment = Enrolment(
+    return Enrolment(
         key=rules.delivery_key(
             ctx.db.first_name(client.id),
             identity(lead.email),
@@ -243,12 +271,8 @@ def _lead_job(
         generation=row.generation,
         may_subscribe=opted_in or crm.subscribe == "eligible",
         repeated=row.attempts > 0 or asked_anew,
-        short_url=link,
+        short_url=short_url(ctx, client.id, lead.shopper, checkout.url),
     )
-    if row.kind == "refresh":  # puts nothing on
-        return Job(row, enrolment, plan.step)
-    applied = Applied.read(row.applied).also(plan.tags, plan.campaign)
-    return Job(row, enrolment, plan.step, applied.write())
 
 
 def _older_than_database(ctx: Context, started_at: datetime) -> bool:

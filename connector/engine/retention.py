@@ -10,6 +10,7 @@ from connector import rules, tables
 from connector.db import table
 from connector.engine import endings, outbox, sequences, tallies
 from connector.engine.context import Client, Context
+from connector.engine.coupon_removal import purge_coupons
 from connector.engine.story import tell
 from connector.engine.tallies import NUMBERS
 from connector.rules import State
@@ -98,6 +99,7 @@ def purge(ctx: Context, client: Client, now: datetime) -> None:
         connection.execute(
             delete(DELIVERIES).where(DELIVERIES.c.client == client.id, ended, DELIVERIES.c.due_at < old - NUMBERS / 10)
         )
+        purge_coupons(connection, client.id, now)
         for rows, at in ((WINDOWS, WINDOWS.c.opened_at), (RECOVERIES, RECOVERIES.c.seen_at), (HOURS, HOURS.c.hour)):
             connection.execute(delete(rows).where(rows.c.client == client.id, at < now - NUMBERS))
         sequences.purge(connection, client)

@@ -49,6 +49,15 @@ def wanted_steps(client: Client, sequence: Sequence[Step], row: Row[Any]) -> Ite
                     yield crm, index, step
 
 
+def promises_coupons(client: Client, store: str) -> bool:
+    """Whether any step with a coupon may reach checkouts of that store."""
+    return any(
+        step.coupon and all(not when.stores or store in when.stores for when in (step.when, crm.when))
+        for step in client.config.sequence
+        for crm in client.config.crms_of(step)
+    )
+
+
 def _speaks(locale: str, wanted: str) -> bool:
     have, want = (text.replace("_", "-").lower() for text in (locale, wanted))
     return have == want or have.startswith(want + "-")

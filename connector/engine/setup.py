@@ -21,14 +21,16 @@ def apply_configuration(ctx: Context) -> None:
     sequences.settle_in(ctx)
     ctx.db.note_made(ctx.clock())
     with ctx.db.write() as connection:
-        _mark(connection, STORES, _stores(ctx), {"next_poll_at": ctx.clock(), "paused": False})
+        fresh = {"next_poll_at": ctx.clock(), "paused": False, "coupons_retry_at": None}
+        _mark(connection, STORES, _stores(ctx), fresh)
         _mark(connection, CRMS, _crms(ctx), {"retry_at": None, "paused": False})
 
 
 def ensure_accounts(ctx: Context) -> None:
     """Adds a row for every store and CRM that has none yet; touches no other."""
     blank = {"name": "", "failures": 0, "error": "", "paused": False, "gone": False}
-    stores = [{"client": c, "id": i, **blank, "clock_offset": 0.0, "surge": False} for c, i in sorted(_stores(ctx))]
+    store = {**blank, "clock_offset": 0.0, "surge": False, "time_zone": "", "locale": "", "coupons_error": ""}
+    stores = [{"client": c, "id": i, **store} for c, i in sorted(_stores(ctx))]
     crms = [{"client": c, "id": i, **blank} for c, i in sorted(_crms(ctx))]
     with ctx.db.write() as connection:
         ctx.db.insert_new(connection, tables.Store, stores)

@@ -14,6 +14,7 @@ from connector import registry, tables
 from connector.db import table
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context
+from connector.engine.coupon_removal import due_removals, remove_coupons
 from connector.engine.decide import decide_client
 from connector.engine.deliver import WORKERS, Outbox, Round, work
 from connector.engine.poll import Polled, poll_store
@@ -56,7 +57,19 @@ def sync(
         crms = [(client, crm.id) for client in ctx.clients.values() for crm in client.config.crms]
         with ThreadPoolExecutor(min(16, len(crms) or 1), "crm") as pool:
             list(pool.map(lambda it: drain(ctx, accounts, it[0], it[1], report, sleep), crms))
+        for client, store in due_removals(ctx):
+            if said := remove_coupons(ctx, accounts, client, store):
+                report.errors[f"{client.id}/{store}"] = said
+        report.errors.update(_without_coupons(ctx))
     return report
+
+
+def _without_coupons(ctx: Context) -> dict[str, str]:
+    """The stores that make no coupons now, though a step promises one."""
+    rows = table(tables.Store)
+    with ctx.db.read() as connection:
+        query = select(rows).where(rows.c.gone.is_(False), rows.c.coupons_retry_at > ctx.clock())
+        return {f"{row.client}/{row.id}": row.coupons_error for row in connection.execute(query)}
 
 
 def drain(

@@ -235,6 +235,8 @@ def troubles(ctx: Context) -> list[str]:
         noted = connection.execute(select(STORES).where(STORES.c.gone.is_(False), STORES.c.notes != ""))
         for row in noted:
             found += [f"{row.client}/{row.id}: {one.message}" for one in read_notes(row.notes) if one.level == "error"]
+        mute = connection.execute(select(STORES).where(STORES.c.gone.is_(False), STORES.c.coupons_error != ""))
+        found += [f"{row.client}/{row.id}: no coupon can be made: {row.coupons_error}" for row in mute]
     return found
 
 

@@ -42,6 +42,11 @@ class QueryError(Exception):
     """The document cannot be read, or asks for a field that is not there."""
 
 
+def is_mutation(document: str) -> bool:
+    """Whether the document's only operation changes something."""
+    return TOKEN.findall(document)[:1] == ["mutation"]
+
+
 @lru_cache(maxsize=64)
 def parse(document: str) -> tuple[Field, ...]:
     """The selection of a document's only operation."""

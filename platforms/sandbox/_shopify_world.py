@@ -15,6 +15,7 @@ from typing import Any
 
 from connector.model import ConsentState
 from connector.sandbox import Clock
+from platforms.sandbox._shopify_discounts import Discounts
 
 LISTED_AFTER = timedelta(minutes=10)
 DEEPEST = 25000  # records that pages reach
@@ -67,13 +68,19 @@ class World:
         self._orders: dict[int, Held] = {}
         self._by_change: list[tuple[datetime, int]] = []
         self._next = 36270641348780
+        self.discounts = Discounts(clock, self._number)
 
     def root(self, scopes: Sequence[str]) -> Object:
         """The QueryRoot."""
         handles = [{"__typename": "AccessScope", "handle": scope} for scope in scopes]
         return {
             "__typename": "QueryRoot",
-            "shop": {"__typename": "Shop", "id": f"gid://shopify/Shop/{SHOP_NUMBER}", "name": "Acme"},
+            "shop": {
+                "__typename": "Shop",
+                "id": f"gid://shopify/Shop/{SHOP_NUMBER}",
+                "name": "Acme",
+                "ianaTimezone": "America/New_York",
+            },
             "currentAppInstallation": {"__typename": "AppInstallation", "accessScopes": handles},
             "abandonedCheckouts": self._list_checkouts,
             "orders": self._list_orders,
@@ -112,9 +119,14 @@ class World:
             held.lines = [(title, quantity) for title, _ in held.lines] if quantity else []
             self._fill(held)
 
-    def buy(self, checkout_id: str | None, email: str | None, source: str, test: bool, total: Decimal) -> str:
+    def buy(
+        self, checkout_id: str | None, email: str | None, source: str, test: bool, total: Decimal, coupon: str = ""
+    ) -> str:
         """Makes an order now, and completes the checkout."""
         held = self._checkout(checkout_id) if checkout_id else None
+        if coupon:
+            buyer = email or (held.email if held else "")
+            self.discounts.use(coupon, self._customer(buyer)["id"] if buyer else "")
         if held:
             self._move(held)
             held.shown["completedAt"] = _text(self._clock())

@@ -35,6 +35,7 @@ def system_status(store: Setting, classic: bool) -> dict[str, Any]:
     """`system_status`, as far as anybody asked for it."""
     home = store.home
     environment = {"home_url": home, "site_url": home, "version": store.version, "wp_version": "6.9.7"}
+    environment["language"] = "en_US"
     settings = {"currency": store.currency, "currency_symbol": "&euro;", "HPOS_enabled": True}
     pages = [
         _page("Cart", "6", "[woocommerce_cart]", "woocommerce/cart", classic),

@@ -21,6 +21,30 @@ class Refund:
 
 
 @dataclass
+class SandboxCoupon:
+    """One coupon. `code` is kept in lower case, as WooCommerce does."""
+
+    id: int
+    code: str
+    kind: str
+    amount: Decimal
+    made: datetime
+    expires: datetime | None
+    limit: int | None = None
+    limit_each: int | None = None
+    alone: bool = False
+    free_shipping: bool = False
+    emails: tuple[str, ...] = ()
+    description: str = ""
+    used_by: list[str] = field(default_factory=list)
+
+    def off(self, cart: Decimal) -> Decimal:
+        """What it takes off a cart of so much."""
+        found = cart * self.amount / 100 if self.kind == "percent" else min(self.amount, cart)
+        return found.quantize(Decimal("0.01"))
+
+
+@dataclass
 class SandboxOrder:
     """One order, or (status "") a cart of which the store keeps no order yet."""
 
@@ -39,10 +63,19 @@ class SandboxOrder:
     refunds: list[Refund] = field(default_factory=list)
     paid: datetime | None = None
     completed: datetime | None = None
+    coupon: SandboxCoupon | None = None
+
+    @property
+    def discount(self) -> Decimal:
+        return self.coupon.off(PRICE * self.quantity) if self.coupon else Decimal("0.00")
+
+    @property
+    def shipping(self) -> Decimal:
+        return Decimal("0.00") if self.coupon and self.coupon.free_shipping else SHIPPING
 
     @property
     def total(self) -> Decimal:
-        return PRICE * self.quantity + SHIPPING
+        return PRICE * self.quantity - self.discount + self.shipping
 
 
 @dataclass(frozen=True)
@@ -67,9 +100,9 @@ def render(order: SandboxOrder, store: Setting) -> dict[str, Any]:
         "prices_include_tax": False,
         "date_created": _local(order.created, store),
         "date_modified": _local(order.modified, store),
-        "discount_total": "0.00",
+        "discount_total": str(order.discount),
         "discount_tax": "0.00",
-        "shipping_total": str(SHIPPING),
+        "shipping_total": str(order.shipping),
         "shipping_tax": "0.00",
         "cart_tax": "0.00",
         "total": str(order.total),
@@ -96,7 +129,7 @@ def render(order: SandboxOrder, store: Setting) -> dict[str, Any]:
         "tax_lines": [],
         "shipping_lines": [_shipping(order)],
         "fee_lines": [],
-        "coupon_lines": [],
+        "coupon_lines": [_coupon_line(order, order.coupon)] if order.coupon else [],
         "refunds": [{"id": one.id, "reason": one.reason, "total": f"-{one.amount}"} for one in reversed(order.refunds)],
         "payment_url": f"{store.home}/checkout/order-pay/{order.id}/?pay_for_order=true&key={key}",
         "is_editable": order.status in ("pending", "on-hold"),
@@ -154,7 +187,7 @@ def _address(order: SandboxOrder) -> dict[str, str]:
 
 
 def _line(order: SandboxOrder, store: Setting) -> dict[str, Any]:
-    total = str(PRICE * order.quantity)
+    full, total = str(PRICE * order.quantity), str(PRICE * order.quantity - order.discount)
     return {
         "id": order.id * 10,
         "name": order.title,
@@ -162,7 +195,7 @@ def _line(order: SandboxOrder, store: Setting) -> dict[str, Any]:
         "variation_id": 0,
         "quantity": order.quantity,
         "tax_class": "",
-        "subtotal": total,
+        "subtotal": full,
         "subtotal_tax": "0.00",
         "total": total,
         "total_tax": "0.00",
@@ -170,9 +203,24 @@ def _line(order: SandboxOrder, store: Setting) -> dict[str, Any]:
         "meta_data": [],
         "sku": f"SKU-{order.product_id}",
         "global_unique_id": "",
-        "price": float(PRICE),
+        "price": float(PRICE - order.discount / order.quantity),
         "image": {"id": "10", "src": f"{store.home}/wp-content/uploads/{order.product_id}.png"},
         "parent_name": None,
+    }
+
+
+def _coupon_line(order: SandboxOrder, coupon: SandboxCoupon) -> dict[str, Any]:
+    info = f'[{coupon.id},"{coupon.code}",null,{coupon.amount}]'
+    meta = {"id": order.id * 10 + 4, "key": "coupon_info", "value": info, "display_key": "coupon_info"}
+    return {
+        "id": order.id * 10 + 3,
+        "code": coupon.code,
+        "discount": str(order.discount),
+        "discount_tax": "0",
+        "meta_data": [{**meta, "display_value": info}],
+        "discount_type": coupon.kind,
+        "nominal_amount": float(coupon.amount),
+        "free_shipping": coupon.free_shipping,
     }
 
 
@@ -184,7 +232,7 @@ def _shipping(order: SandboxOrder) -> dict[str, Any]:
         "method_title": "Flat rate",
         "method_id": "flat_rate",
         "instance_id": "1",
-        "total": str(SHIPPING),
+        "total": str(order.shipping),
         "total_tax": "0.00",
         "taxes": [],
         "tax_status": "taxable",

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from connector.model import ConsentState
 from connector.sandbox import Clock, Reply, Request, Server, utc_now
 from platforms.sandbox import _graphql
+from platforms.sandbox._shopify_discounts import Discounts
 from platforms.sandbox._shopify_hooks import Subscriptions
 from platforms.sandbox._shopify_world import PROTECTED, World
 
@@ -29,7 +30,8 @@ SCOPES = frozenset({"read_orders", "read_customers", "read_products"})
 NULLABLE = frozenset(
     {"customer", "defaultEmailAddress", "defaultPhoneNumber", "firstName", "lastName", "phone", "email", "node"}
     | {"address1", "countryCodeV2", "shippingAddress", "billingAddress", "product", "variant", "image"}
-    | {"onlineStoreUrl"}
+    | {"onlineStoreUrl", "discountCodeBasicCreate", "discountCodeFreeShippingCreate", "discountCodeDelete"}
+    | {"codeDiscountNodeByCode", "codeDiscountNode", "endsAt", "deletedCodeDiscountId", "field", "code"}
 )
 NEEDS = {
     ("QueryRoot", "abandonedCheckouts"): "read_orders",
@@ -38,8 +40,12 @@ NEEDS = {
     ("Order", "customer"): "read_customers",
     ("AbandonedCheckoutLineItem", "product"): "read_products",
     ("AbandonedCheckoutLineItem", "variant"): "read_products",
+    ("QueryRoot", "codeDiscountNodeByCode"): "read_discounts",
+    ("QueryRoot", "discountCodeBasicCreate"): "write_discounts",
+    ("QueryRoot", "discountCodeFreeShippingCreate"): "write_discounts",
+    ("QueryRoot", "discountCodeDelete"): "write_discounts",
 }
-MAX_COST = 1000
+MAX_COST, MUTATION_COST = 1000, 10
 
 
 @dataclass
@@ -132,12 +138,31 @@ class ShopifySandbox:
         source: str = "web",
         test: bool = False,
         total: Decimal = Decimal("49.00"),
+        coupon: str = "",
     ) -> str:
-        """The shopper completes that checkout, or buys afresh; the order's id is returned."""
+        """The shopper completes that checkout, or buys afresh; the order's id is returned.
+
+        Raises ValueError for a coupon that the shop does not take from this shopper now.
+        """
         with self._lock:
-            order = self.world.buy(checkout_id, email, source, test, total)
+            order = self.world.buy(checkout_id, email, source, test, total, coupon)
             self.hooks.fire("orders/create", self.world.shown(order))
             return order
+
+    @property
+    def coupons(self) -> Discounts:
+        """The discount codes."""
+        return self.world.discounts
+
+    def allow_coupons(self) -> None:
+        """The owner gives the app the scope write_discounts."""
+        self.scopes.add("write_discounts")
+
+    def open_link(self, url: str) -> str:
+        """The code that is applied for a shopper who follows this link in a fresh browser, or ""."""
+        codes = parse_qs(urlsplit(url).query).get("discount", [])
+        with self._lock:
+            return next((code for code in codes[:1] if self.coupons.applies(code)), "")
 
     def cancel(self, order_id: str) -> None:
         """The shop cancels an order and pays everything back."""
@@ -218,7 +243,7 @@ class ShopifySandbox:
 
     def _run(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         selection = _graphql.parse(document)
-        asked = _graphql.cost(selection, variables)
+        asked = _graphql.cost(selection, variables) + (MUTATION_COST if _graphql.is_mutation(document) else 0)
         self.bucket.fill()
         if asked > MAX_COST:
             message = f"Query cost is {asked}, which exceeds the single query max cost limit ({MAX_COST})."
@@ -226,7 +251,7 @@ class ShopifySandbox:
         if asked > self.bucket.available:
             return {**_failed("Throttled", "THROTTLED"), "extensions": self._cost(asked, None)}
         run = _graphql.Evaluation(variables, self._deny(), NULLABLE)
-        root = {**self.world.root(sorted(self.scopes)), **self.hooks.roots()}
+        root = {**self.world.root(sorted(self.scopes)), **self.hooks.roots(), **self.coupons.roots()}
         data = run.run(selection, root)
         spent = min(asked, run.objects)
         self.bucket.available -= spent
@@ -244,7 +269,7 @@ class ShopifySandbox:
     def _deny(self) -> _graphql.Deny:
         refused: dict[tuple[str, str], dict[str, Any]] = {}
         for (kind, name), scope in NEEDS.items():
-            if scope not in self.scopes:
+            if not self.scopes & {scope, scope.replace("read_", "write_")}:
                 refused[kind, name] = _no_scope(name, scope)
         for (kind, name), need in PROTECTED.items():
             if need not in self.protected:

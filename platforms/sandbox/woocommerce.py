@@ -11,16 +11,18 @@ import itertools
 import json
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from connector.model import ConsentState
 from connector.sandbox import Clock, Reply, Request, Server, utc_now
 from platforms.sandbox import _woocommerce_about as about
 from platforms.sandbox import _woocommerce_query as query
 from platforms.sandbox._woocommerce_auth import Key, authenticate, error
+from platforms.sandbox._woocommerce_coupons import CouponBook
 from platforms.sandbox._woocommerce_hooks import Webhooks
 from platforms.sandbox._woocommerce_plugin import CONSENTS, NAMESPACE, Captures, refusal
 from platforms.sandbox._woocommerce_records import Refund, SandboxOrder, Setting, pick, render
@@ -36,6 +38,7 @@ CONSENT_META = {
 }
 VARIANTS = {"with the companion plugin": {"plugin": True}}
 DEMO = {"plugin": True, "version": "10.9.0"}  # how `winback demo` runs it: a store of today
+CHECKOUT_LINK = "/checkout-link/"
 PAID = ("processing", "completed", "refunded")
 NO_STORE = {"Cache-Control": "no-cache, must-revalidate, max-age=0, no-store, private", "Allow": "GET, POST"}
 
@@ -75,6 +78,7 @@ class WooCommerceSandbox:
         self._products: dict[str, int] = {}
         self._ids, self._lock = itertools.count(2335), threading.RLock()
         self._captures = Captures(self._now, plugin)
+        self.coupons = CouponBook(self._now, lambda: self.setting, self._ids)
         self.server = Server(self._answer, clock=clock, port=port, keep_journal=keep_journal)
         self.setting = Setting(self.server.url, version, currency, timedelta(hours=gmt_offset))
         self.hooks = Webhooks(clock, lambda: self.setting.home, self.setting.offset)
@@ -159,8 +163,18 @@ class WooCommerceSandbox:
         with self._lock:
             self._captures.on = on
 
-    def buy(self, *, checkout_id: str | None = None, email: str | None = None, status: str = "processing") -> str:
-        """The shopper completes that checkout: the same id. Or buys afresh, as by a link: a new id, the draft stays."""
+    def buy(
+        self,
+        *,
+        checkout_id: str | None = None,
+        email: str | None = None,
+        status: str = "processing",
+        coupon: str = "",
+    ) -> str:
+        """The shopper completes that checkout: the same id. Or buys afresh, as by a link: a new id, the draft stays.
+
+        Raises ValueError for a coupon that the store does not take now.
+        """
         with self._lock:
             if checkout_id is None:
                 if email is None:
@@ -170,8 +184,21 @@ class WooCommerceSandbox:
                     self._captures.begins(order, ConsentState.UNKNOWN)
             else:
                 order = self._order(checkout_id)
+            if coupon:
+                order.coupon = self.coupons.use(coupon, order.email)
             self._place(order, status)
         return str(order.id)
+
+    def allow_coupons(self) -> None:
+        """The owner gives the key Read/Write."""
+        self.key.permissions = "read_write"
+
+    def open_link(self, url: str) -> str:
+        """The code that is applied for a guest in a fresh browser who follows this link, or ""."""
+        parts = urlsplit(url)
+        codes = parse_qs(parts.query).get("coupon", []) if parts.path == CHECKOUT_LINK else []
+        with self._lock:
+            return next((code for code in codes[:1] if self.coupons.applies(code)), "")
 
     # What the shop does
 
@@ -289,6 +316,8 @@ class WooCommerceSandbox:
         path = request.path.rstrip("/")
         if path == "/wp-json":
             return self._picked(about.index(self.setting, self.name, captures=self._captures.on), request)
+        if f"{path}/" == CHECKOUT_LINK:
+            return Reply(302, b"", {"Location": f"{self.setting.home}/checkout/?session=cart"})
         if not path.startswith("/wp-json/"):
             return Reply(404, b"<!DOCTYPE html><title>Page not found</title>", {"Content-Type": "text/html"})
         known = authenticate(request, self.setting.home, self.key)
@@ -297,9 +326,13 @@ class WooCommerceSandbox:
         if path.startswith(f"/wp-json/{NAMESPACE}/") and self._captures.on:
             return self._answer_captures(path.removeprefix(f"/wp-json/{NAMESPACE}/"), request, known)
         endpoint = path.removeprefix("/wp-json/wc/v3/")
-        if known and endpoint.partition("/")[0] == "webhooks":
+        own: dict[str, Callable[[str, Request], Reply]] = {
+            "webhooks": self.hooks.answer,
+            "coupons": self.coupons.answer,
+        }
+        if known and (answer := own.get(endpoint.partition("/")[0])):
             with self._lock:
-                return self.hooks.answer(endpoint, request)
+                return answer(endpoint, request)
         try:
             reply = self._route(endpoint, request)
         except query.RefusalError as refusal:
@@ -328,6 +361,11 @@ class WooCommerceSandbox:
             return self._single(int(endpoint.removeprefix("orders/")), request)
         if endpoint == "system_status":
             return self._picked(about.system_status(self.setting, self.classic), request)
+        if endpoint == "coupons":  # of a stranger, who is refused
+            return Reply(200, [])
+        if endpoint == "settings/general/woocommerce_enable_coupons":
+            value = "yes" if self.coupons.switched_on else "no"
+            return self._picked({"id": "woocommerce_enable_coupons", "value": value}, request)
         if endpoint == "data/currencies/current":
             return self._picked(about.currency(self.setting), request)
         return None

@@ -68,7 +68,7 @@ def test_the_example_names_the_schema_in_its_first_line_and_keeps_to_it(
         ("consent: not_unsubscribed", "consent: opted-in"),
         ("consent: not_unsubscribed", "consent: {EU: opted-in}"),
         ("consent: not_unsubscribed", "holdout: 100%"),
-        ("tags: [abandoned-cart-1]", "coupon: {percent: 10}"),
+        ("tags: [abandoned-cart-1]", "coupon: {precent: 10}"),
         ("journey: 12", "journey: twelve"),
         ("stores: [acme-shop]", "min_totl: 5"),
     ],

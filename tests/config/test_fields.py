@@ -27,6 +27,7 @@ from connector.fields import (
     values,
 )
 from connector.model import Checkout, Customer, LineItem, Money, Stage
+from connector.zones import zone_of
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -85,6 +86,8 @@ def test_every_name_has_its_value() -> None:
         "image_url": "https://acme.example/i.png",
         "product_url": "https://acme.example/course",
         "checkout_url": CHECKOUT.url,
+        "coupon_code": "",
+        "coupon_expires_at": "",
         "abandoned_at": "2026-03-01T09:30:00+00:00",
         "stage": "payment_failed",
         "store": "acme-shop",
@@ -107,6 +110,21 @@ def test_a_price_that_the_store_does_not_give_is_the_share_of_the_total() -> Non
 
 def test_the_moment_is_told_in_the_time_zone_of_the_store() -> None:
     assert filled(timezone=timezone(timedelta(hours=2)))["abandoned_at"] == "2026-03-01T11:30:00+02:00"
+
+
+@pytest.mark.parametrize(
+    ("locale", "zone", "text"),
+    [
+        ("de-DE", "+02:00", "1. März 2026, 11:30"),
+        ("", "America/New_York", "March 1, 2026, 4:30\u202fAM"),
+        ("en_GB", "", "1 March 2026, 09:30"),
+        ("tlh", "Nowhere/Land", "March 1, 2026, 9:30\u202fAM"),
+    ],
+)
+def test_the_end_of_a_coupon_is_told_as_the_shopper_reads_it(locale: str, zone: str, text: str) -> None:
+    checkout = replace(CHECKOUT, locale=locale)
+    found = filled(checkout, coupon_code="BACK-1", coupon_expires_at=AT, timezone=zone_of(zone))
+    assert (found["coupon_code"], found["coupon_expires_at"]) == ("BACK-1", text)
 
 
 def test_amounts_have_no_exponent() -> None:
@@ -163,7 +181,7 @@ def test_every_name_of_the_docs_can_be_used(name: str) -> None:
     ("text", "words"),
     [
         ("{{ firstname }}", "there is no field firstname; did you mean first_name?"),
-        ("{{ coupon_code }}", "there is no field coupon_code; the fields are "),
+        ("{{ horoscope }}", "there is no field horoscope; the fields are "),
         ("{{ first_name", "a placeholder cannot be read"),
         ("first_name }}", "a placeholder cannot be read"),
         ("{{ }}", "a placeholder cannot be read"),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from connector import registry
+from connector.config.coupon import StepCoupon
 from connector.config.model import ClientConfig, LeadPolicy, Step
 from connector.config.settings import HttpSettings, LogSettings, Settings
 from connector.durations import format_duration
@@ -42,6 +43,7 @@ def sections() -> dict[str, tuple[type[BaseModel], frozenset[str]]]:
         "store": (StoreOptions, frozenset()),
         "leads": (LeadPolicy, frozenset()),
         "step": (Step, frozenset()),
+        "coupon": (StepCoupon, frozenset()),
         "when": (When, frozenset()),
         "crm": (CrmOptions, frozenset()),
         "on_recovered": (OnRecovered, frozenset()),

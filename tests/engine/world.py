@@ -38,6 +38,8 @@ class World:
         self.folder, self.url, self.clock = folder, database_url, clock
         self.woo = woocommerce.serve(clock=lambda: clock() + skew, **(woo or {}))
         self.shop = shopify.serve(clock=lambda: clock() + skew)
+        for store in (self.woo, self.shop):
+            store.allow_coupons()
         self.crm = klaviyo.serve(clock=clock)
         self.config: dict[str, Any] = {
             "client": "acme",

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,27 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
+from connector.coupons import Discount, Offer
+from connector.errors import TransientError
 from connector.http import Http
-from platforms._shopify_queries import CHECK, CHECKOUTS, HOOK_CREATE, HOOK_DELETE, HOOKS, LINES, ORDERS
+from platforms._shopify_queries import (
+    CHECK,
+    CHECKOUTS,
+    DELETE_COUPON,
+    FIND_COUPON,
+    HOOK_CREATE,
+    HOOK_DELETE,
+    HOOKS,
+    LINES,
+    MAKE_DISCOUNT,
+    MAKE_FREE_SHIPPING,
+    ORDERS,
+    SCOPES,
+)
 from platforms.sandbox.shopify import serve
 from platforms.shopify import Shopify, ShopifyOptions
 
-DOCUMENTS = {
+READS = {
     "checkouts": CHECKOUTS,
     "lines": LINES,
     "orders": ORDERS,
@@ -43,6 +59,14 @@ DOCUMENTS = {
     "hook create": HOOK_CREATE,
     "hook delete": HOOK_DELETE,
 }
+COUPONS = {
+    "make": MAKE_DISCOUNT,
+    "free shipping": MAKE_FREE_SHIPPING,
+    "find": FIND_COUPON,
+    "delete": DELETE_COUPON,
+    "scopes": SCOPES,
+}
+DOCUMENTS = {**READS, **COUPONS}
 SCALARS = {
     "ID": r"gid://shopify/\w+/\d+",
     "DateTime": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
@@ -75,6 +99,8 @@ def test_no_field_of_the_document_is_deprecated(schema: GraphQLSchema, name: str
                 walk(schema.get_type(node.type_condition.name.value), node.selection_set)
                 continue
             assert isinstance(node, FieldNode)
+            if node.name.value == "__typename":
+                continue
             known = kind.fields[node.name.value]
             assert known.deprecation_reason is None, node.name.value
             if node.selection_set:
@@ -105,7 +131,7 @@ def test_the_pretend_shop_answers_as_the_schema_says(schema: GraphQLSchema, case
         store.install_hooks("https://winback.example/hooks/acme/acme-shop")
         store.remove_hooks("https://winback.example/hooks/acme/acme-shop")
         asked = [entry for entry in shop.server.journal if entry.request.path.endswith("graphql.json")]
-        assert {document_name(entry.request.json()["query"]) for entry in asked} == set(DOCUMENTS)
+        assert {document_name(entry.request.json()["query"]) for entry in asked} == set(READS)
         for entry in asked:
             assert entry.reply is not None
             sent = entry.request.json()
@@ -116,6 +142,60 @@ def test_the_pretend_shop_answers_as_the_schema_says(schema: GraphQLSchema, case
         shop.server.close()
 
 
+OFF = (Discount(percent=Decimal("12.5")), Discount(amount=Decimal("5.00")), Discount(free_shipping=True))
+
+
+@pytest.mark.parametrize("customer", ["", "gid://shopify/Customer/1"])
+@pytest.mark.parametrize("discount", OFF)
+def test_coupons_are_asked_for_and_answered_as_the_schema_says(
+    schema: GraphQLSchema, discount: Discount, customer: str
+) -> None:
+    now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    shop, http = serve(lambda: now), Http()
+    try:
+        shop.allow_coupons()
+        coupons = Shopify(ShopifyOptions(id="acme-shop", **shop.options()), http).coupons
+        offer = Offer("BACK-1", discount, now, now + timedelta(hours=48), customer)
+        made = coupons.make(offer)
+        assert coupons.make(offer) == made  # refused as TAKEN, and looked for
+        assert coupons.find("BACK-2") is None
+        coupons.delete(made.id)
+        with pytest.raises(TransientError, match="does not exist"):
+            coupons.delete(made.id)
+        assert coupons.check() == ()
+        asked = [entry for entry in shop.server.journal if entry.request.path.endswith("graphql.json")]
+        unasked = "make" if discount.free_shipping else "free shipping"
+        assert {document_name(entry.request.json()["query"]) for entry in asked} == set(COUPONS) - {unasked}
+        for entry in asked:
+            assert entry.reply is not None
+            sent = entry.request.json()
+            check_variables(schema, sent["query"], sent["variables"])
+            check_answer(schema, sent["query"], sent["variables"], entry.reply.body)
+    finally:
+        http.close()
+        shop.server.close()
+
+
+def check_variables(schema: GraphQLSchema, document: str, variables: dict[str, Any]) -> None:
+    """Shopify takes the values, and none of the keys in them is deprecated."""
+    defined = operation(document).variable_definitions or ()
+    found = get_variable_values(schema, defined, variables)
+    assert not isinstance(found, list), found  # of errors
+    for node in defined:
+        check_input(type_from_ast(schema, node.type), variables[node.variable.name.value])
+
+
+def check_input(kind: Any, value: Any) -> None:
+    kind = bare(kind)
+    if isinstance(kind, GraphQLInputObjectType):
+        for name, inner in value.items():
+            assert kind.fields[name].deprecation_reason is None, name
+            check_input(kind.fields[name].type, inner)
+    elif isinstance(kind, GraphQLScalarType) and kind.name in SCALARS:
+        for one in value if isinstance(value, list) else [value]:
+            assert re.fullmatch(SCALARS[kind.name], one), f"{one} is no {kind.name}"
+
+
 def document_name(query: str) -> str:
     return next(name for name, document in DOCUMENTS.items() if document == query)
 
@@ -124,17 +204,6 @@ def root_type(schema: GraphQLSchema, document: str) -> GraphQLObjectType:
     found = schema.get_root_type(operation(document).operation)
     assert found is not None
     return found
-
-
-def check_variables(schema: GraphQLSchema, document: str, variables: dict[str, Any]) -> None:
-    """Whether Shopify takes the values, and none stands in an input field that is on its way out."""
-    definitions = operation(document).variable_definitions
-    assert not isinstance(get_variable_values(schema, definitions or (), variables), list)
-    for definition in definitions or ():
-        kind = bare(type_from_ast(schema, definition.type))
-        if isinstance(kind, GraphQLInputObjectType):
-            for name in variables[definition.variable.name.value]:
-                assert kind.fields[name].deprecation_reason is None, name
 
 
 def operation(document: str) -> OperationDefinitionNode:
@@ -162,6 +231,9 @@ def check_object(
     wanted = {node.name.value: node for node in fields(schema, kind, selection, variables)}
     assert set(found) == set(wanted), kind
     for name, node in wanted.items():
+        if name == "__typename":
+            assert found[name] == kind.name
+            continue
         check_value(schema, kind.fields[name].type, node, variables, found[name])
 
 
@@ -169,7 +241,8 @@ def fields(schema: GraphQLSchema, kind: Any, selection: SelectionSetNode, variab
     found: list[FieldNode] = []
     for node in selection.selections:
         if isinstance(node, InlineFragmentNode):
-            found += fields(schema, kind, node.selection_set, variables)
+            if node.type_condition and node.type_condition.name.value == kind.name:
+                found += fields(schema, kind, node.selection_set, variables)
         elif isinstance(node, FieldNode) and all(included(rule, variables) for rule in node.directives or ()):
             found.append(node)
     return found
@@ -195,8 +268,13 @@ def check_value(schema: GraphQLSchema, kind: Any, node: FieldNode, variables: di
         check_scalar(kind, found)
     else:
         assert node.selection_set is not None
-        concrete = kind if isinstance(kind, GraphQLObjectType) else schema.get_type("AbandonedCheckout")
+        concrete = kind if isinstance(kind, GraphQLObjectType) else schema.get_type(concrete_name(found))
         check_object(schema, concrete, node.selection_set, variables, found)
+
+
+def concrete_name(found: dict[str, Any]) -> str:
+    """The type behind an interface or a union; only the lines of a checkout are asked for without naming it."""
+    return str(found.get("__typename", "AbandonedCheckout"))
 
 
 def check_scalar(kind: GraphQLScalarType, found: Any) -> None:

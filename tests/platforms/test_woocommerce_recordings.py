@@ -43,22 +43,17 @@ CHECK = ["store_index", "store_system_status", "store_system_status_read_key", "
 HOOKS = [*DELIVERIES, "webhook_create", "webhook_disabled_after_failures", "webhook_ping"]  # test_woocommerce_hooks.py
 # Nothing reads these yet.
 WAITING = {
-    "step coupons": [
-        *(
-            "coupon_batch_partial_error",
-            "coupon_create",
-            "coupon_create_duplicate",
-            "coupon_create_expires_gmt_ignored",
-        ),
-        *("coupon_create_expires_with_offset", "coupon_delete", "coupon_email_restricted", "coupon_lookup_by_code"),
-    ],
     "shoppers' own requests, for the plugin and the demo": [
-        *("shopper_storeapi_flow", "checkout_link_product_gone", "checkout_link_with_coupon"),
-        "payment_url_older_than_10_minutes",
+        *("shopper_storeapi_flow", "checkout_link_product_gone", "payment_url_older_than_10_minutes"),
     ],
     "product pages and accounts": ["product_simple", "product_variable", "product_variation", "customer_by_email"],
     "the hold-stock time": ["store_settings_timezone_hold_stock"],
 }
+COUPONS = [  # test_woocommerce_coupons.py
+    *("coupon_batch_partial_error", "coupon_create", "coupon_create_duplicate", "coupon_create_expires_gmt_ignored"),
+    *("coupon_create_expires_with_offset", "coupon_delete", "coupon_email_restricted", "coupon_lookup_by_code"),
+    "checkout_link_with_coupon",
+]
 BODIES = {name: bodies for name in names() if (bodies := order_bodies(name))}
 EMPTY = ["draft_gone_after_cleanup", "poll_nothing_new"]
 ODD = ["error_php_warning_before_json", "order_created_by_rest_api"]
@@ -86,7 +81,7 @@ def recorded_order(name: str, place: int = 0, row: int = 0) -> Order:
 
 def test_every_recording_is_read_by_a_test_or_waits_for_a_named_feature() -> None:
     waiting = [name for group in WAITING.values() for name in group]
-    used = [*BODIES, *ERRORS, *CHECK, *EMPTY, *ODD, *HOOKS]
+    used = [*BODIES, *ERRORS, *CHECK, *EMPTY, *ODD, *HOOKS, *COUPONS]
     assert sorted({*used, *waiting}) == names()
     assert not {*used} & {*waiting}
 

@@ -47,6 +47,9 @@ STORES: dict[str, Callable[..., Any]] = {
     "WooCommerce": woocommerce.serve,
     "WooCommerce, with the companion plugin": partial(woocommerce.serve, plugin=True),
 }
+# The same stores in lives whose only step carries a coupon.
+COUPONS: dict[str, Callable[..., Any]] = {"Shopify, coupons": shopify.serve, "WooCommerce, coupons": woocommerce.serve}
+WITH_COUPON = [{"after": "30m", "coupon": {"percent": 10, "expires_in": "72h"}}]
 CRMS: dict[str, Callable[[Clock], Any]] = {
     "Klaviyo, by event": lambda clock: klaviyo.serve(clock=clock),
     "Klaviyo, by list": lambda clock: klaviyo.serve(clock=clock, by_list=True),
@@ -115,9 +118,11 @@ class Life:
     injector: Injector | None = None
     lines: Lines = field(default_factory=Lines)
     watched: list[Watched] = field(default_factory=list)
+    alerted: set[str] = field(default_factory=set)
     before_erasure: dict[str, Any] = field(default_factory=dict)
     bought_at: dict[str, datetime] = field(default_factory=dict)
     http: Http = field(default_factory=_http)
+    sequence: list[dict[str, Any]] = field(default_factory=list)
     outage: Outage | None = None
     daemon: Daemon | None = None
     _out: bool = False
@@ -138,14 +143,20 @@ class Life:
             "stores": [{"id": "shop", **self.store.options(), **quick, **self.changes.get("shop", {})}],
             "crms": [{**crm, **self.changes.get("mail", {})}],
         }
+        if self.sequence:
+            config["sequence"] = self.sequence
         path = self.folder / "acme.yaml"
         path.write_text(yaml.safe_dump(config))
         loaded = load(path, {})
         clients = {each.client: Client.of(each) for each in loaded.clients}
         db = Database(self.url).open()
-        self.ctx = Context(db, self.http, loaded.settings, self.clock, clients)
+        self.ctx = Context(db, self.http, loaded.settings, self.clock, clients, alert=self._alerted)
         apply_configuration(self.ctx)
         self.accounts = Accounts(self.ctx)
+
+    def _alerted(self, subject: str, message: str) -> None:
+        self.alerted.add(subject.partition("/")[2])
+        logging.getLogger("winback").error("%s: %s", subject, message)
 
     def reopen(self, **changes: dict[str, Any]) -> None:
         """Restarts the engine with other keys for `shop` or `mail`."""
@@ -249,7 +260,8 @@ class Life:
                 return report
         with self.ctx.db.read() as connection:
             rows = [connection.execute(select(table(each))).all() for each in (tables.Store, tables.Crm)]
-        paused = {row.id for kind in rows for row in kind if row.paused}
+        paused = {row.id for kind in rows for row in kind if row.paused} | self.alerted  # a store for its coupons only
+        self.alerted = set()
         self.watched.append(Watched(self.clock(), dict(report.errors), paused))
         return report
 
@@ -276,7 +288,14 @@ class Life:
             return False
         if report.errors or view.troubles(self.ctx) or (self.injector and self.injector.striking):
             return False
-        return not view.deliveries(self.ctx, self.client)
+        unsettled = [state for state, _ in self.coupons() if state in ("making", "removing")]
+        return not view.deliveries(self.ctx, self.client) and not unsettled
+
+    def coupons(self) -> list[tuple[str, str]]:
+        """The state of each coupon, and whose it is."""
+        rows = table(tables.Coupon)
+        with self.ctx.db.read() as connection:
+            return sorted((row.state, row.shopper) for row in connection.execute(select(rows)))
 
     def digest(self) -> dict[str, Any]:
         """What the owner and the shoppers see now: it must not depend on any fault that has passed."""
@@ -289,6 +308,9 @@ class Life:
             "status": {each: self.crm.status(each) for each in SHOPPERS},
             "tags": {each: sorted(self.crm.tags(each)) for each in SHOPPERS},
             "fields": {each: self._fields(each) for each in SHOPPERS},
+            "coupons": [state for state, _ in self.coupons()],
+            "coupons in the store": len(self.store.coupons.all()),
+            "coupons ever made": len(self.store.coupons.made_ever),
         }
 
     def _fields(self, email: str) -> dict[str, str]:
@@ -307,8 +329,10 @@ def life(store: str, crm: str, *, store_clock: timedelta = timedelta(0), http: H
     clock = Clock()
     memory = str(IN_MEMORY) if IN_MEMORY.is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="winback-life-", dir=memory))
-    servers = STORES[store](clock=lambda: clock() + store_clock), CRMS[crm](clock)
-    made = Life(folder, clock, *servers, http=http or _http())
+    servers = {**STORES, **COUPONS}[store](clock=lambda: clock() + store_clock), CRMS[crm](clock)
+    if store in COUPONS:
+        servers[0].allow_coupons()
+    made = Life(folder, clock, *servers, http=http or _http(), sequence=WITH_COUPON if store in COUPONS else [])
     logger = logging.getLogger()
     logger.addHandler(made.lines)
     try:

@@ -10,9 +10,9 @@ from typing import Any
 
 import verdict
 from faults import Injector, Trouble, call_of
-from life import CRMS, STORES, Life, life
+from life import COUPONS, CRMS, STORES, Life, life
 
-ACCOUNTS = (*STORES, *CRMS)
+ACCOUNTS = (*STORES, *COUPONS, *CRMS)
 # Each of these has a table of all its calls; another way into the same CRM, of the calls that only it makes.
 WHOLE = (
     "Shopify",
@@ -27,7 +27,7 @@ WHOLE = (
 
 def pair(account: str) -> tuple[str, str]:
     """The store and the CRM of the life in which an account is tried."""
-    return (account, "Klaviyo, by event") if account in STORES else ("WooCommerce", account)
+    return ("WooCommerce", account) if account in CRMS else (account, "Klaviyo, by event")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ SIGNS = {
 def struck(account: str, trouble: Trouble, calls: Collection[str], *, lasting: bool) -> Iterator[Life]:
     """A life, over, in which that trouble struck."""
     with life(*pair(account)) as lived:
-        server = (lived.store if account in STORES else lived.crm).server
+        server = (lived.crm if account in CRMS else lived.store).server
         lived.injector = Injector(server, lived.clock, trouble, frozenset(calls), lasting)
         server.fault = lived.injector
         lived.live()
@@ -101,7 +101,7 @@ def try_cell(account: str, trouble: Trouble, *calls: str, lasting: bool) -> Cell
 
     `missed` are the calls that were not made in this life, because an earlier fault led another way.
     """
-    here = "shop" if account in STORES else "mail"
+    here = "mail" if account in CRMS else "shop"
     with struck(account, trouble, calls, lasting=lasting) as lived:
         wrong = list(verdict.findings(lived, healthy(*pair(account)).digests))
         hits = lived.injector.hits if lived.injector else []

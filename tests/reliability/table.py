@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faults import TROUBLES
-from life import CRMS, STORES
+from life import COUPONS, CRMS, STORES
 from matrix import ACCOUNTS, SIGNS, rows_of, try_cell
 from outages import CLOCKS, DATABASE, WAYS, try_clock, try_database, try_way
 
@@ -36,7 +36,8 @@ def jobs() -> Iterator[Job]:
     for account in ACCOUNTS:
         for call in rows_of(account):
             yield from ((account, call, trouble.name) for trouble in TROUBLES)
-        yield from ((account, "", way) for way in (*WAYS, *(CLOCKS if account in STORES else ())))
+        if account not in COUPONS:
+            yield from ((account, "", way) for way in (*WAYS, *(CLOCKS if account in STORES else ())))
     yield from (("DATABASE", "", what) for what in DATABASE)
 
 
@@ -116,7 +117,7 @@ def _calls(account: str, calls: tuple[str, ...], signs: dict[Job, str]) -> Itera
 def _places(signs: dict[Job, str]) -> Iterator[str]:
     yield "| account | " + " | ".join((*WAYS, *CLOCKS)) + " |"
     yield "|---|" + ":-:|" * (len(WAYS) + len(CLOCKS))
-    for account in ACCOUNTS:
+    for account in (*STORES, *CRMS):
         cells = (
             "–" if (account, each) in NEVER else signs.get((account, "", each), NOT_TRIED) for each in (*WAYS, *CLOCKS)
         )

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from faults import LASTS, TROUBLES, Injector, Trouble, call_of
-from life import NEW, STORES, Life, life
+from life import CRMS, NEW, STORES, Life, life
 from matrix import ACCOUNTS, pair, rows_of, try_cell
 from outages import CLOCKS, DATABASE, WAYS, try_clock, try_database, try_way
 from table import BEGIN, DATABASE_CRM, END, PAGE, render
@@ -16,7 +16,8 @@ from connector.model import ConsentState
 
 LONG = os.environ.get("LONG_TESTS") == "1"
 QUICK = [trouble for trouble in TROUBLES if trouble.quick]
-OUTAGES = [(account, way) for way in WAYS for account in (ACCOUNTS if LONG else ("WooCommerce", "Klaviyo, by event"))]
+WHOLE = (*STORES, *CRMS)
+OUTAGES = [(account, way) for way in WAYS for account in (WHOLE if LONG else ("WooCommerce", "Klaviyo, by event"))]
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)

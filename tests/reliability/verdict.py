@@ -13,6 +13,7 @@ from life import BUYS, KNOWN, NEW, SHOPPERS, STAYS, Life
 from connector.registry import CRMS
 
 TIMES = {NEW: 2, KNOWN: 1, STAYS: 1, BUYS: 0}  # how often each shopper is really enrolled
+TIMES_WITH_COUPON = {**TIMES, NEW: 1}  # there is no second coupon within 90 days, so that step is left out
 WHAT_TO_DO = re.compile(r"\b(check|copy|correct|give|make|open|put|take|run `winback)\b", re.IGNORECASE)
 WHAT_NEXT = re.compile(r"tries again|goes on when")
 ODD = re.compile(r"Traceback|object at 0x|\bunexpected\b|\w+Error\(|shp[a-z]{2}_|<html|<!DOCTYPE", re.IGNORECASE)
@@ -35,7 +36,7 @@ def _differences(when: str, found: Mapping[str, Any], wanted: Mapping[str, Any])
 def _effects(life: Life) -> Iterator[str]:
     times = Counter(effect.email for effect in life.crm.effects if effect.what == "enrolled")
     repeats = repeats_of(life)
-    for email, wanted in TIMES.items():
+    for email, wanted in times_of(life).items():
         if times[email] < wanted:
             yield f"{email} was enrolled {times[email]} times, not {wanted}"
         if times[email] > wanted + (repeats if wanted else 0):
@@ -43,6 +44,11 @@ def _effects(life: Life) -> Iterator[str]:
     for email, at in life.bought_at.items():
         if any(each.at > at for each in life.crm.effects if each.email == email and each.what == "enrolled"):
             yield f"{email} was enrolled after a purchase that the store showed"
+
+
+def times_of(life: Life) -> Mapping[str, int]:
+    """How often each shopper is really enrolled in such a life."""
+    return TIMES_WITH_COUPON if life.sequence else TIMES
 
 
 def repeats_of(life: Life) -> int:
@@ -55,7 +61,7 @@ def repeats_of(life: Life) -> int:
 def repeated(life: Life) -> bool:
     """Whether a shopper was enrolled more than once where an answer was lost."""
     times = Counter(effect.email for effect in life.crm.effects if effect.what == "enrolled")
-    return any(times[email] > wanted for email, wanted in TIMES.items())
+    return any(times[email] > wanted for email, wanted in times_of(life).items())
 
 
 def _words(life: Life) -> Iterator[str]:

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _templates()
     _report()
     _told_orders()
+    _coupons()
 
 
 def _sequences() -> None:
@@ -113,3 +114,29 @@ def _report() -> None:
 def _told_orders() -> None:
     op.add_column("stores", sa.Column("orders_through", sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_orders_checkout", "orders", ["client", "store", "checkout_id"], unique=False)
+
+
+def _coupons() -> None:
+    op.create_table(
+        "coupons",
+        sa.Column("client", sa.String(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("store", sa.String(), nullable=False),
+        sa.Column("shopper", sa.String(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("client", "code"),
+    )
+    with op.batch_alter_table("coupons", schema=None) as batch_op:
+        batch_op.create_index("ix_coupons_open", ["state", "client", "store"], unique=False)
+        batch_op.create_index("ix_coupons_shopper", ["client", "shopper"], unique=False)
+    with op.batch_alter_table("stores", schema=None) as batch_op:
+        for name in ("time_zone", "locale", "coupons_error"):
+            batch_op.add_column(sa.Column(name, sa.String(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("coupons_retry_at", sa.DateTime(timezone=True), nullable=True))
