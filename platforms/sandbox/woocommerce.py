@@ -195,8 +195,8 @@ class WooCommerceSandbox:
 
     def open_link(self, url: str) -> str:
         """The code that is applied for a guest in a fresh browser who follows this link, or ""."""
-        parts = urlsplit(url)
-        codes = parse_qs(parts.query).get("coupon", []) if parts.path == CHECKOUT_LINK else []
+        parts, query = urlsplit(url), parse_qs(urlsplit(url).query)
+        codes = query.get("coupon", []) if parts.path == CHECKOUT_LINK or "wc-winback" in query else []
         with self._lock:
             return next((code for code in codes[:1] if self.coupons.applies(code)), "")
 
