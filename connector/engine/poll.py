@@ -22,6 +22,7 @@ from connector.engine.decide import decide_client
 from connector.engine.intake import store_checkouts, store_orders
 from connector.engine.notes import note
 from connector.engine.soon import after_poll
+from connector.engine.sound import sound
 from connector.engine.told import listen
 from connector.errors import ConfigError, TransientError, WinbackError
 from connector.model import Finding, Page
@@ -131,7 +132,7 @@ def _dated(
             if abs(measured - offset) > 1.5:  # `Date` has whole seconds: less is noise, and not worth a write
                 offset = measured
                 _update(ctx, client.id, store, clock_offset=offset)
-        yield page, now, now + timedelta(seconds=offset)
+        yield sound(page), now, now + timedelta(seconds=offset)
 
 
 def _store_row(ctx: Context, client: str, store: str) -> Row[Any]:
