@@ -38,13 +38,13 @@ def _origin(value: str) -> str:
     return found
 
 
-def _long_enough(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < 32:
+def _long_enough(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < 32:
         raise ValueError("must have 32 characters or more; make one with `openssl rand -hex 32`")
     return value
 
 
-SigningKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+SigningKey = Annotated[SecretStr | None, AfterValidator(_long_enough)]
 
 
 class Snippet(Strict):
@@ -68,10 +68,8 @@ class PushedOptions(StoreOptions):
 
     pushed: ClassVar[bool] = True
 
-    signing_key: SigningKey | None = Field(
-        None, description="Signs what the site's server sends; 32 characters or more."
-    )
-    old_signing_key: SigningKey | None = Field(
+    signing_key: SigningKey = Field(None, description="Signs what the site's server sends; 32 characters or more.")
+    old_signing_key: SigningKey = Field(
         None, description="The key before it, valid too while you change from one to the other."
     )
     orders: Literal["pushed", "none"] = Field(
