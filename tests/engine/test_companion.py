@@ -48,6 +48,16 @@ def test_an_address_that_was_typed_becomes_a_lead_and_a_purchase_ends_it(acme: W
     assert acme.states() == [("recovered", "R7")]
 
 
+def test_an_order_that_began_as_a_draft_was_bought_when_it_was_paid(tmp_path: Path, clock: Clock) -> None:
+    with world(tmp_path, f"sqlite:///{tmp_path}/acme.db", clock, woo={"plugin": True, "version": "10.5.0"}) as acme:
+        left = acme.woo.abandon(ANN)  # the draft is as old as the checkout, and keeps its number to the end
+        acme.after(minutes=31)
+        acme.clock.advance(timedelta(hours=3))
+        acme.woo.buy(checkout_id=left)
+        acme.after(minutes=1)
+        assert acme.states(ANN) == [("recovered", "R7")]
+
+
 def test_a_purchase_by_the_link_under_another_address_ends_the_lead(acme: World) -> None:
     left = acme.woo.abandon(ANN)
     acme.after(minutes=31)
