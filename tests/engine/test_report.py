@@ -183,6 +183,7 @@ def test_a_corrected_address_is_the_same_lead(make: Make) -> None:
     acme = make(sequence=THREE)
     checkout = acme.woo.abandon("ann@exmaple.com")
     acme.after(minutes=46)
+    acme.after(hours=15)  # the next day
     acme.woo.touch(checkout, email=ANN)
     acme.after(minutes=46)
     acme.after(hours=24)
