@@ -81,9 +81,14 @@ def _left_by(ctx: Context, client: Client, email: str) -> tuple[Checkout, str]:
 
 def _values(client: Client, checkout: Checkout, store: str, now: datetime) -> Mapping[str, str]:
     at = rules.abandoned_at(checkout.activity_at, client.policy)
-    found = fields.values(checkout, store=store, client=client.id, abandoned_at=at)
-    until = (now + timedelta(hours=48)).strftime("%Y-%m-%d %H:%M")
-    return {**found, "coupon_code": SAMPLE_CODE, "coupon_expires_at": until}
+    return fields.values(
+        checkout,
+        store=store,
+        client=client.id,
+        abandoned_at=at,
+        coupon_code=SAMPLE_CODE,
+        coupon_expires_at=now + timedelta(hours=48),
+    )
 
 
 def _write(output: Path, text: str) -> None:

@@ -12,8 +12,6 @@ from typing import Protocol
 
 from connector.fields import NAMES
 
-COUPON = ("coupon_code", "coupon_expires_at")
-KNOWN = frozenset({*NAMES, *COUPON})
 CHOICE = re.compile(r"\{\{\s*if\s+(\w+)\s*\}\}(.*?)(?:\{\{\s*else\s*\}\}(.*?))?\{\{\s*end\s*\}\}", re.DOTALL)
 VALUE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -89,7 +87,7 @@ def _values(text: str) -> Iterator[str | Value]:
 
 def known(name: str) -> str:
     """The name. Raises ValueError where there is no such field."""
-    if name not in KNOWN:
+    if name not in NAMES:
         raise ValueError(f"there is no field {name}")
     return name
 
