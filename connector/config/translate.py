@@ -123,7 +123,8 @@ def _words(error: _Error, root: type[BaseModel], data: Any) -> str:
     if raw.get("input") is None and kind not in ("missing", "extra_forbidden"):
         return _empty(kind)
     if kind in ("value_error", "assertion_error"):
-        return str(context.get("error", raw["msg"])).strip() or "this value is not allowed here"
+        said = str(context.get("error", raw["msg"])).strip() or "this value is not allowed here"
+        return _without_long(said, raw.get("input"))
     if kind == "missing":
         return "this key is required"
     if kind == "extra_forbidden":
@@ -141,6 +142,13 @@ def _words(error: _Error, root: type[BaseModel], data: Any) -> str:
     if kind == "string_pattern_mismatch":
         return _pattern(str(context.get("pattern", "")))
     return _wrong_type(kind, raw.get("input"), str(raw["msg"]))
+
+
+def _without_long(said: str, value: Any) -> str:
+    """A lost line break can put a secret behind another key's value: what has a blank in it is not repeated."""
+    if not isinstance(value, str) or not any(letter.isspace() for letter in value.strip()):
+        return said
+    return said.replace(repr(value), "this value").replace(value, "this value")
 
 
 def _unknown_key(error: _Error, root: type[BaseModel], data: Any) -> str:
