@@ -213,9 +213,17 @@ def test_a_lead_of_a_version_that_kept_no_sequence_gets_the_one_of_the_file(make
 
 def test_what_is_written_is_read_again_and_equal_steps_are_one_sequence(make: Make) -> None:
     when = {"min_total": "19.90", "countries": ["DE"]}
-    acme = make(sequence=[{"after": "90m", "crm": "mail", "fields": {"A": "{{ total }}"}, "when": when}])
+    acme = make(
+        sequence=[
+            {"after": "90m", "crm": "mail", "fields": {"A": "{{ total }}"}, "when": when, "coupon": {"percent": 10}}
+        ]
+    )
     written = acme.client.config.sequence
     assert sequences.read_steps(sequences.write_steps(written)) == written
     before = sequences.sequence_id(acme.client)
-    acme.restart(sequence=[{"after": "1.5h", "crm": ["mail"], "fields": {"A": "{{ total }}"}, "when": when}])
+    acme.restart(
+        sequence=[
+            {"after": "1.5h", "crm": ["mail"], "fields": {"A": "{{ total }}"}, "when": when, "coupon": {"percent": 10}}
+        ]
+    )
     assert sequences.sequence_id(acme.client) == before
