@@ -226,6 +226,7 @@ class Enrolment:
     step: int = 0
     generation: int = 1  # R5: 1, then one more for each new lead of the same shopper
     may_subscribe: bool = False  # R9: whether a contact that does not exist yet may be subscribed
+    step_at: datetime | None = None  # no effect of this step is older, if that is known better than by lead_at (UTC)
     repeated: bool = False  # an earlier attempt of this very key may have had its effect: ask before acting
     short_url: str = ""  # a short link to the checkout URL, if the daemon serves them
 

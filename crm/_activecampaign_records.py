@@ -92,10 +92,14 @@ def is_fresh(contact: Contact, enrolment: Enrolment, before: Before | None) -> b
 
 
 def is_own(mark: Mark, enrolment: Enrolment, before: Before | None) -> bool:
-    """Whether an earlier attempt of this very step made it: by what was there before, else by its date."""
+    """Whether an earlier attempt of this very step made it: by what was there before, else by its date.
+
+    What the step before it made is older than the moment at which this one was due.
+    """
     if before is not None:
         return mark.path not in before.marks
-    return mark.at is None or mark.at >= enrolment.lead_at - SKEW
+    since = max(enrolment.lead_at, enrolment.step_at or enrolment.lead_at)
+    return mark.at is None or mark.at >= since - SKEW
 
 
 def is_left_over(mark: Mark, enrolment: Enrolment, before: Before | None) -> bool:

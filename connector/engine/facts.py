@@ -110,13 +110,19 @@ def gather(
             words=heard[row.store],
             lifted=row.lifted,
             surge=clocks[row.store].surge if row.store in clocks else False,
-            holdout=rules.in_holdout(
-                ctx.db.first_name(client.id), identity(row.email or ""), float(client.config.leads.holdout)
-            ),
+            holdout=_is_held_out(ctx, client, row),
             delivered_first_at=row.delivered_first_at,
             delivered_last_at=row.delivered_last_at,
         )
     return facts
+
+
+def _is_held_out(ctx: Context, client: Client, row: Row[Any]) -> bool:
+    """R12: by the address; but a lead that goes on under a corrected one stays where it was."""
+    if row.carry_sequence:
+        return bool(row.arm == "holdout")
+    share = float(client.config.leads.holdout)
+    return rules.in_holdout(ctx.db.first_name(client.id), identity(row.email or ""), share)
 
 
 def _windows(connection: Connection, client: str, shoppers: set[str]) -> dict[str, datetime | None]:

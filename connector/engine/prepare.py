@@ -264,6 +264,7 @@ def _enrolment(
         store=lead.store,
         at=now,
         lead_at=facts.started_at if asked_anew else lead.created_at,
+        step_at=facts.started_at + plan.step.after if asked_anew else row.due_at,
         fields=templates.render(plan.fields, {**values, "email": lead.email}),
         tags=plan.tags,
         campaign=plan.campaign,

@@ -128,6 +128,19 @@ def test_a_later_step_in_the_same_automation_is_not_taken_for_done(
     assert effects(sandbox).count("enrolled") == 2
 
 
+def test_a_later_step_is_not_taken_for_done_by_another_process_either(
+    sandbox: ActiveCampaignSandbox, adapter: ActiveCampaign, clock: Clock
+) -> None:
+    adapter.enrol(enrolment_for(adapter))
+    due = clock.advance(timedelta(days=1))
+    second = enrolment_for(adapter, key="second step", step=1, step_at=due, repeated=True)
+    adapter_for(sandbox).enrol(second)  # a process died before it had sent anything
+    assert effects(sandbox).count("enrolled") == 2
+    clock.advance(timedelta(minutes=1))
+    adapter_for(sandbox).enrol(second)  # and another one after that
+    assert effects(sandbox).count("enrolled") == 2
+
+
 def test_a_known_contact_without_a_list_is_not_taken_for_our_own_making(
     sandbox: ActiveCampaignSandbox, adapter: ActiveCampaign
 ) -> None:

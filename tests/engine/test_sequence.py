@@ -16,6 +16,7 @@ from connector.config import load
 from connector.engine import hand, view
 from connector.engine.context import Client
 from connector.engine.setup import apply_configuration
+from connector.rules import in_holdout
 from connector.sandbox import Fault, Reply
 from crm.sandbox import klaviyo
 
@@ -160,6 +161,21 @@ def test_the_hold_out_is_left_alone_but_measured(make: Make) -> None:
     acme.after(minutes=1)
     assert acme.states(email) == [("self_recovered", "R7")]
     assert acme.effects("withdrawn") == []
+
+
+def test_a_corrected_address_stays_on_its_side_of_the_hold_out(make: Make) -> None:
+    acme = make(leads={"holdout": "50%"}, sequence=THREE)
+    people = [f"shopper{n}@example.com" for n in range(40)]
+    alone = [email for email in people if in_holdout("acme", email, 0.5)]
+    others = [email for email in people if email not in alone]
+    corrected = dict(zip((*alone[:4], *others[:4]), (*others[4:8], *alone[4:8]), strict=True))
+    checkouts = {email: acme.woo.abandon(email) for email in corrected}
+    acme.after(minutes=46)
+    for email, right in corrected.items():
+        acme.woo.touch(checkouts[email], email=right)
+    acme.after(minutes=46)
+    acme.after(hours=24)
+    assert sorted(acme.effects()) == sorted([*others[:4], *alone[4:8]])
 
 
 def test_two_clients_never_see_each_other(make: Make, clock: Clock, tmp_path: Path) -> None:
