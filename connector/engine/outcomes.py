@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, bindparam, fu
 
 from connector import tables
 from connector.db import table
+from connector.rules import State
 
 OUTCOMES = table(tables.Outcome)
 MOST_STEPS = 62  # bits of a big integer
@@ -43,10 +44,11 @@ def steps_in(noted: int) -> list[int]:
     return [step for step in range(MOST_STEPS) if noted & bit(step)]
 
 
-def _latest() -> tuple[ColumnElement[bool], ...]:
-    """The lead that a checkout made last."""
+def _latest(*, delivered: bool = False) -> tuple[ColumnElement[bool], ...]:
+    """The lead that a checkout made last; of those that got a step, if asked so."""
     here, same = _of(OUTCOMES), OUTCOMES.alias()
-    newest = select(func.max(same.c.day)).where(*_of(same)).scalar_subquery()
+    wanted = [same.c.steps != 0] if delivered else []
+    newest = select(func.max(same.c.day)).where(*_of(same), *wanted).scalar_subquery()
     return (*here, OUTCOMES.c.day == newest)
 
 
@@ -64,19 +66,31 @@ MARK_STEP = (
     .where(*_latest())
     .values(steps=OUTCOMES.c.steps.bitwise_or(bindparam("b_bit", type_=OUTCOMES.c.steps.type)))
 )
-MARK_BOUGHT = update(OUTCOMES).where(*_latest(), OUTCOMES.c.bought == "").values(bought=bindparam("b_state"))
+MARK_BOUGHT = update(OUTCOMES).where(*_of(OUTCOMES), OUTCOMES.c.day == bindparam("b_day"))
+MARK_BOUGHT = MARK_BOUGHT.values(bought=bindparam("b_state"))
+UNMARK = update(OUTCOMES).where(*_of(OUTCOMES)).values(bought="")
 LATEST = select(OUTCOMES).where(*_latest())
+LATEST_DELIVERED = select(OUTCOMES).where(*_latest(delivered=True))
 
 
-def bought(connection: Connection, client: str, row: Row[Any], state: str) -> None:
-    """A purchase ended the checkout of this row."""
-    connection.execute(MARK_BOUGHT, {**_place(client, row), "b_state": state})
+def bought(connection: Connection, client: str, lead: Row[Any], state: str) -> None:
+    """A purchase ended this lead, and belongs to it."""
+    place = {"b_client": client, "b_store": lead.store, "b_id": lead.checkout_id}
+    connection.execute(MARK_BOUGHT, {**place, "b_day": lead.day, "b_state": state})
 
 
-def latest(connection: Connection, client: str, row: Row[Any]) -> Row[Any] | None:
-    """The outcome of the latest lead that the checkout of this row made, if it ever made one."""
-    return connection.execute(LATEST, _place(client, row)).first()
+def not_bought(connection: Connection, client: str, store: str, checkout_id: str) -> None:
+    """The purchase that ended this checkout belongs to another lead."""
+    connection.execute(UNMARK, {"b_client": client, "b_store": store, "b_id": checkout_id})
 
 
-def _place(client: str, row: Row[Any]) -> dict[str, Any]:
-    return {"b_client": client, "b_store": row.store, "b_id": row.id}
+def lead_of(connection: Connection, client: str, row: Row[Any], state: State) -> Row[Any] | None:
+    """The outcome that a purchase belongs to among the leads that the checkout of this row made, if it made any.
+
+    That is the latest one that got a step, where a step came before the purchase; else the latest one.
+    """
+    place = {"b_client": client, "b_store": row.store, "b_id": row.id}
+    found = None
+    if state is not State.SELF_RECOVERED:
+        found = connection.execute(LATEST_DELIVERED, place).first()
+    return found or connection.execute(LATEST, place).first()

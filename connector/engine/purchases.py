@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select
 
 from connector import tables
 from connector.db import table
-from connector.engine import outcomes, revenue
+from connector.engine import revenue
 from connector.engine.context import Client, Context
 from connector.engine.outbox import cancel, withdraw
 from connector.engine.story import tell
@@ -184,7 +184,6 @@ def close(
     told = not row.by_link  # the checkout that it goes on with tells of the purchase, and has the revenue
     if told and not again:
         tell(connection, client.id, row.shopper, now, f"{state}: {decision.reason}", "R7", row.store, row.id)
-        outcomes.bought(connection, client.id, row, state)
     if told:
         revenue.record(ctx.db, connection, client.id, row, order, state, now)
     if not again:

@@ -16,6 +16,7 @@ from connector.engine.tallies import units
 from connector.model import Origin
 from connector.rules import State
 
+CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
 RECOVERIES = table(tables.Recovery)
 FOLLOWED = timedelta(days=60)  # from the order on
@@ -37,15 +38,21 @@ def record(
     state: State,
     now: datetime,
 ) -> None:
-    """One recovery an order, however many checkouts it ends: the one that a step brought back wins.
+    """One recovery an order, however many checkouts and leads it ends: the one that a step brought back wins.
 
     A checkout that was completed before its order was read has one of unknown amount until then.
     """
+    lead = outcomes.lead_of(connection, client, row, state)
     if order is not None:
         connection.execute(delete(RECOVERIES).where(*_here(client, row.store, UNSEEN + row.id)))
         known = connection.execute(select(RECOVERIES).where(*_here(client, order.store, order.id))).first()
-        if known is not None and (RANK[State(known.state)], known.arm) >= (RANK[state], row.arm):
+        if known is not None and _weight_of(connection, client, known) >= _weight(row, state, lead):
+            outcomes.not_bought(connection, client, row.store, row.id)
             return
+        if known is not None:
+            outcomes.not_bought(connection, client, known.checkout_store, known.checkout_id)
+    if lead is not None:
+        outcomes.bought(connection, client, lead, state)
     told = _of_order(order) if order is not None else _unseen(row, now)
     recovery = {
         "client": client,
@@ -58,9 +65,24 @@ def record(
         "last_step": _last_step(connection, client, row, told["placed_at"], state),
         "last_delivered_at": row.delivered_last_at,
         "arm": row.arm,
-        **_cohort(outcomes.latest(connection, client, row), row),
+        **_cohort(lead, row),
     }
     db.upsert(connection, tables.Recovery, [recovery])
+
+
+def _weight(row: Row[Any], state: State, lead: Row[Any] | None) -> tuple[Any, ...]:
+    """Of several leads the one that a step brought back, then the newest, and any before a checkout that made none."""
+    day = lead.day if lead is not None else row.started_at.date()
+    return RANK[state], lead is not None, day, row.started_at, row.store, row.id
+
+
+def _weight_of(connection: Connection, client: str, known: Row[Any]) -> tuple[Any, ...]:
+    here = (CHECKOUTS.c.store == known.checkout_store, CHECKOUTS.c.id == known.checkout_id)
+    row = connection.execute(select(CHECKOUTS).where(CHECKOUTS.c.client == client, *here)).first()
+    if row is None:
+        return ()
+    state = State(known.state)
+    return _weight(row, state, outcomes.lead_of(connection, client, row, state))
 
 
 def _here(client: str, store: str, order_id: str) -> tuple[ColumnElement[bool], ...]:

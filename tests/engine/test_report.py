@@ -179,6 +179,40 @@ def test_a_shopper_who_comes_back_after_seven_days_is_a_second_lead_and_buys_onc
     assert picked(woo(acme), "leads", "enrolled", "recovered", "bought_later") == (2, 2, 1, 0)
 
 
+def who_bought(acme: World) -> list[str]:
+    """What a purchase made of each lead, in the order in which they were made."""
+    rows = SQLModel.metadata.tables["outcomes"]
+    with acme.ctx.db.read() as connection:
+        return list(connection.execute(select(rows.c.bought).order_by(rows.c.day)).scalars())
+
+
+def test_an_order_belongs_to_the_lead_that_a_step_brought_back(make: Make) -> None:
+    acme = make(sequence=THREE)
+    checkout = acme.woo.abandon(ANN)
+    for hours in (1, 24, 48, 97):
+        acme.after(hours=hours)
+    acme.woo.touch(checkout, quantity=2)  # after seven days: a second lead, and no step of its own yet
+    acme.after(minutes=31)
+    acme.clock.advance(timedelta(minutes=2))
+    acme.woo.buy(checkout_id=checkout)
+    acme.after(minutes=1)
+    assert picked(woo(acme), "leads", "enrolled", "recovered", "recovered_revenue") == (2, 1, 1, {"EUR": "33.90"})
+    assert [step["recovered"] for step in woo(acme)["steps"]] == [0, 0, 1]
+    assert who_bought(acme) == ["recovered", ""]
+
+
+def test_an_order_belongs_to_the_newest_of_two_leads(make: Make) -> None:
+    acme = make()
+    for _ in range(2):
+        acme.clock.advance(timedelta(days=20))
+        checkout = acme.woo.abandon(ANN)
+        acme.after(minutes=31)
+    acme.clock.advance(timedelta(hours=1))
+    acme.woo.buy(checkout_id=checkout)
+    acme.after(minutes=1)
+    assert who_bought(acme) == ["", "recovered"]
+
+
 def test_a_corrected_address_is_the_same_lead(make: Make) -> None:
     acme = make(sequence=THREE)
     checkout = acme.woo.abandon("ann@exmaple.com")

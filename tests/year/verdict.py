@@ -1,0 +1,171 @@
+"""What must hold when the year is over: each promise with what speaks against it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from year import numbers
+from year.ledger import ABANDONED, KEPT, STALE, Lead, Ledger, Order
+from year.town import Town
+
+LATE = timedelta(hours=12)
+
+
+@dataclass
+class Promise:
+    """`against` is empty where it holds; `tried` is how often it could have failed."""
+
+    text: str
+    tried: int
+    against: list[str]
+
+
+def judge(town: Town, since: date) -> list[Promise]:
+    """Every promise."""
+    ledger = town.ledger
+    return [
+        Promise("no step to anybody but a lead, no step twice, none to a hold-out", len(ledger.starts), ledger.broken),
+        Promise("no step after a purchase that the store had shown", len(ledger.orders), list(_after_purchase(ledger))),
+        Promise("no CRM ever heard of a hold-out", _count_holdouts(ledger), list(_heard_of_holdouts(ledger))),
+        _windows(town),
+        _report(town, since),
+    ]
+
+
+def _after_purchase(ledger: Ledger) -> Iterator[str]:
+    orders: dict[str, list[Order]] = {}
+    for order in ledger.orders.values():
+        orders.setdefault(order.email, []).append(order)
+        if order.cart is not None and order.cart.email != order.email:
+            orders.setdefault(order.cart.email, []).append(order)
+    for lead in ledger.leads:
+        for start in (one for one in ledger.starts if one.email == lead.email and _is_of(lead, one.at)):
+            for order in orders.get(start.email, ()):
+                since = order.placed >= lead.cart.started or order.cart is lead.cart
+                if order.known is not None and order.known < start.place and since:
+                    yield f"{start.email}: step {start.step + 1} at {start.at} after order {order.id}"
+
+
+def _is_of(lead: Lead, at: datetime) -> bool:
+    return lead.made <= at and (lead.ended is None or at <= lead.ended)
+
+
+def _count_holdouts(ledger: Ledger) -> int:
+    return sum(lead.holdout for lead in ledger.leads)
+
+
+def _heard_of_holdouts(ledger: Ledger) -> Iterator[str]:
+    """Somebody who was in the hold-out at first and not after the share was changed has been heard of since."""
+    contacted = {lead.email for lead in ledger.leads if not lead.holdout}
+    for lead in ledger.leads:
+        for crm, emails in ledger.heard_of.items():
+            if lead.holdout and lead.email in emails and lead.email not in contacted:
+                yield f"{lead.email} in {crm}"
+
+
+def _windows(town: Town) -> Promise:
+    """Every step inside its window, or not at all and with a reason that the owner sees."""
+    against: list[str] = []
+    tried = 0
+    for lead in town.ledger.leads:
+        if lead.holdout:
+            continue
+        for crm in lead.crms:
+            tried += 1
+            against += _steps_in_window(town, lead, crm)
+    return Promise("every step inside its window, or left out with a reason that shows", tried, against)
+
+
+def _steps_in_window(town: Town, lead: Lead, crm: str) -> Iterator[str]:
+    afters, now = town.editions[lead.version].afters, town.clock()
+    before: datetime | None = None
+    for step, after in enumerate(afters):
+        at = lead.steps[step].get(crm) if step in lead.steps else None
+        gap = after - afters[step - 1]
+        due = max(lead.made, _activity(lead, lead.made) + after) if before is None else before + gap
+        if lead.corrected and (before is None or before < lead.corrected) and (at is None or at > lead.corrected):
+            due = lead.corrected + after  # the new address gets what remains, counted anew
+        latest = max(due, _activity(lead, at or now) + ABANDONED) + (LATE if step else STALE - after)
+        if at is None:
+            yield from _unsent(town, lead, crm, step, latest)
+            return
+        early = max(due, _activity(lead, at) + ABANDONED)
+        if not early <= at <= latest + town.beat:
+            yield f"{lead.email}: step {step + 1} in {crm} at {at:%m-%d %H:%M}, due {early:%m-%d %H:%M}"
+        before = at
+
+
+def _activity(lead: Lead, until: datetime) -> datetime:
+    """The last move at the checkout itself that the engine can have known of. (Another checkout's only delays.)"""
+    return max(move for move in lead.cart.moves if move <= until or move == lead.cart.moves[0])
+
+
+def _unsent(town: Town, lead: Lead, crm: str, step: int, latest: datetime) -> Iterator[str]:
+    if lead.ended is not None or latest >= town.clock() - town.beat:
+        return
+    shown = town.outcomes.get((crm, lead.cart.store, lead.cart.id, step))
+    if shown is None or shown["state"] in ("pending", "sending", "done") or not shown["why"]:
+        yield f"{lead.email}: step {step + 1} in {crm} never came ({shown}); lead of {lead.made:%m-%d %H:%M}"
+
+
+def _report(town: Town, since: date) -> Promise:
+    """Every number of the report is that of the ledger."""
+    told = town.process.ask("report", town.clock(), first=since.isoformat())
+    count = max(len(edition.afters) for edition in town.editions.values())
+    expected = numbers.report(town.ledger, since, town.clock().date(), count)
+    against: list[str] = []
+    tried = 0
+    for by, rows in expected.items():
+        wanted = {_name(row, by): row for row in rows}
+        found = {_name(row, by): row for row in told[by]}
+        for name in sorted({*wanted, *found}):
+            here = list(_differences(f"by {by}, {name}", wanted.get(name), found.get(name)))
+            tried += len(wanted.get(name) or {})
+            against += here
+    return Promise("every number of the report is the ledger's", tried, against)
+
+
+def _name(row: dict[str, Any], by: str) -> str:
+    return f"{row['store']} {row.get('index' if by == 'step' else by, '') if by != 'store' else ''}".strip()
+
+
+def _differences(place: str, wanted: Any, found: Any) -> Iterator[str]:
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for name in wanted:
+            yield from _differences(f"{place}: {name}", wanted[name], found.get(name, "nothing"))
+    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        for number, pair in enumerate(zip(wanted, found, strict=True)):
+            yield from _differences(f"{place} {number}", *pair)
+    elif isinstance(wanted, float) and isinstance(found, float):
+        if abs(wanted - found) > 1e-9:
+            yield f"{place} is {found}, the ledger says {wanted}"
+    elif wanted != found:
+        yield f"{place} is {found}, the ledger says {wanted}"
+
+
+def counts(town: Town) -> Counter[str]:
+    """What happened, in numbers."""
+    ledger = town.ledger
+    found = Counter(
+        {
+            "checkouts": len(ledger.carts),
+            "orders": len(ledger.orders),
+            "leads": len(ledger.leads),
+            "hold-outs": _count_holdouts(ledger),
+            "steps": len(ledger.starts),
+            "passes": town.passes,
+            "kills": town.kills,
+            "restarts": town.process.restarts,
+        }
+    )
+    found.update(f"ended: {lead.end or 'open'}" for lead in ledger.leads)
+    found.update(f"state: {cart.state or 'waiting'}" for cart in ledger.carts.values())
+    found.update(f"shown: {row['state']}" for row in town.outcomes.values())
+    return found
+
+
+__all__ = ["KEPT", "Promise", "counts", "judge"]
