@@ -97,7 +97,7 @@ class Lives:
         """Time goes by in a few passes; pauses after trouble run out."""
         end = self.clock() + jump
         while self.clock() < end:
-            self.clock.set(min(end, self.clock() + max(timedelta(minutes=45), jump / 6)))
+            self.clock.set(min(end, self.clock() + max(timedelta(minutes=45), jump / 4)))
             crms, stores, deliveries = (table(each) for each in (tables.Crm, tables.Store, tables.Delivery))
             with self.world.ctx.db.write() as connection:
                 connection.execute(update(crms).values(retry_at=None))

@@ -141,6 +141,20 @@ def test_while_the_store_makes_none_only_the_steps_with_a_coupon_wait(promising:
     assert (ever(acme), rows(acme)) == ([], [])
 
 
+def test_a_crm_that_heard_of_nothing_is_told_of_no_purchase(promising: Make) -> None:
+    acme = promising(sequence=[{"after": "45m", "coupon": TEN}])
+    acme.woo.server.fault = Failing(BROKEN, "make", times=99)
+    checkout = acme.woo.abandon(ANN)
+    acme.after(minutes=46)
+    (step,) = view.leads(acme.ctx, acme.client, email=ANN)[0]["steps"]
+    assert (step["state"], step["attempts"]) == ("pending", 0)
+    assert acme.states(ANN) == [("waiting", "coupon")]
+    acme.woo.buy(checkout_id=checkout)
+    acme.after(minutes=2)
+    assert [row["kind"] for row in view.deliveries(acme.ctx, acme.client, everything=True)] == ["enrol"]
+    assert acme.states(ANN) == [("self_recovered", "R7")]
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_a_missing_permission_pauses_the_steps_with_coupons_and_says_what_to_do(promising: Make, store: str) -> None:
     acme = promising()
