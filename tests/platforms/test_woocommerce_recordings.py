@@ -242,13 +242,20 @@ def test_nothing_is_read_out_of_an_empty_list() -> None:
     assert exchanges("draft_gone_after_cleanup")[1]["response"]["body"] == []
 
 
+def at(request: Request, recorded: Reply) -> Reply:
+    """The recorded answer. A redirect was recorded of the orders only: the index is a store's without plugins."""
+    if recorded.status == 301 and request.path == "/wp-json/":
+        return Reply(200, {"namespaces": ["wc/v3"]})
+    return recorded
+
+
 CASES = [(name, place, *expected) for name, list_ in ERRORS.items() for place, expected in enumerate(list_)]
 
 
 @pytest.mark.parametrize(("name", "place", "kind", "words"), CASES)
 def test_every_recorded_error_says_what_to_do(name: str, place: int, kind: type[WinbackError], words: str) -> None:
     exchange = exchanges(name)[place]
-    with store(lambda _: reply(exchange)) as adapter, pytest.raises(kind) as caught:
+    with store(lambda request: at(request, reply(exchange))) as adapter, pytest.raises(kind) as caught:
         list(adapter.checkouts(None, SINCE))
     message = str(caught.value)
     assert words in message
