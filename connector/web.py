@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -210,4 +211,8 @@ def _listener(host: str, port: int, *, anybody: bool) -> socket.socket:
             )
         return socket.create_server(address[:2], family=family, backlog=128)
     except OSError as error:
-        raise ConfigError(f"http.listen: {host}:{port} cannot be used: {error.strerror or error}") from None
+        number = error.errno or 0  # below 0 a name is not found, which strerror has no words for
+        words = os.strerror(number) if number > 0 else error.strerror or error
+        raise ConfigError(
+            f"http.listen: {host}:{port} cannot be used: {words}. Stop what uses it, or set another one in winback.yaml"
+        ) from None

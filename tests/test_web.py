@@ -187,8 +187,12 @@ def test_without_a_password_only_this_machine_is_answered() -> None:
 
 
 def test_a_taken_port_is_the_owners_to_change() -> None:
-    with running(STATE) as server, pytest.raises(ConfigError, match=f"127.0.0.1:{server.port} cannot be used"):
+    with running(STATE) as server, pytest.raises(ConfigError) as refused:
         serve(create_app(STATE), f"127.0.0.1:{server.port}")
+    assert str(refused.value) == (
+        f"http.listen: 127.0.0.1:{server.port} cannot be used: Address already in use. "
+        "Stop what uses it, or set another one in winback.yaml"
+    )
 
 
 @pytest.mark.parametrize(

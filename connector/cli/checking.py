@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -21,12 +22,13 @@ from connector.engine.accounts import another_account, asked_in_vain
 from connector.engine.context import Client, log
 from connector.engine.live_coupons import coupons_of, maker
 from connector.engine.routing import promises_coupons
-from connector.errors import WinbackError
+from connector.errors import TransientError, WinbackError
 from connector.http import Http
 from connector.model import Finding, Health
 from connector.options import CrmOptions, StoreOptions
 
 AT_ONCE = 8  # accounts that are asked at the same time
+IN_VAIN = "The daemon tries again by itself; if it stays so, look whether the address in the file is right"
 LEVELS = {"info": "note", "warning": "warning", "error": "FAILED"}
 
 
@@ -44,6 +46,7 @@ class Checked:
     exit_condition: str = ""
     capture: dict[str, Any] | None = None  # R1, for a store that was read before
     findings: tuple[Finding, ...] = ()
+    identity: str = ""  # the store's own id, where it has one: two entries may be the same store
 
 
 def run_check(config: Path, *, offline: bool, as_json: bool) -> int:
@@ -70,9 +73,27 @@ def _live(loaded: Loaded, database: Known) -> list[Checked]:
     accounts = [(c, account) for c in clients for account in (*c.config.stores, *c.config.crms)]
     try:
         with ThreadPoolExecutor(AT_ONCE, "check") as pool:
-            return list(pool.map(lambda it: _account(it[0], it[1], http, loaded.settings, database), accounts))
+            checked = list(pool.map(lambda it: _account(it[0], it[1], http, loaded.settings, database), accounts))
     finally:
         http.close()
+    return _twins_named(checked)
+
+
+def _twins_named(checked: list[Checked]) -> list[Checked]:
+    """A client's file that was copied, and still names the first one's store: its shoppers would hear from both."""
+    same: defaultdict[tuple[str, str], list[Checked]] = defaultdict(list)
+    for one in checked:
+        if one.kind == "store" and one.identity:
+            same[one.adapter, one.identity].append(one)
+    return [_twin_named(one, same.get((one.adapter, one.identity), ())) for one in checked]
+
+
+def _twin_named(one: Checked, same: Sequence[Checked]) -> Checked:
+    others = ", ".join(f"{other.client}/{other.id}" for other in same if other is not one)
+    if not others:
+        return one
+    message = f"it is the same store as {others}: its shoppers are followed up by each. Take it out of all but one"
+    return replace(one, findings=(*one.findings, Finding(message)))
 
 
 def _account(
@@ -84,7 +105,9 @@ def _account(
         checked = _ask(blank, lambda: _store_health(client, options, http, url), database)
         if not options.pushed:
             return checked
-        return replace(checked, findings=(*checked.findings, *_of_pushed(client, options, settings, database)))
+        return replace(
+            checked, identity="", findings=(*checked.findings, *_of_pushed(client, options, settings, database))
+        )
     adapter = registry.CRMS[options.adapter]
     blank = Checked(client.id, options.id, "crm", options.adapter, ok=False, exit_condition=adapter.exit_condition)
     if in_vain := asked_in_vain(client, options):
@@ -124,6 +147,8 @@ def _store_health(client: Client, options: StoreOptions, http: Http, url: str) -
 def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:
     try:
         health = ask()
+    except TransientError as error:
+        return replace(blank, error=f"{error}. {IN_VAIN}")
     except WinbackError as error:
         return replace(blank, error=str(error))
     except Exception as error:
@@ -135,7 +160,7 @@ def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:
     known = database.seen.get((blank.client, blank.id)) if blank.kind == "store" else None
     ok = not swapped and not any(finding.level == "error" for finding in findings)
     account = health.identity.name or health.identity.id
-    checked = replace(blank, ok=ok, account=account, error=swapped, findings=findings)
+    checked = replace(blank, ok=ok, account=account, error=swapped, findings=findings, identity=health.identity.id)
     return (
         replace(checked, capture=document(known), findings=(*findings, *_not_said(known, findings)))
         if known
@@ -164,8 +189,12 @@ def _document(loaded: Loaded, database: Known | None, checked: list[Checked], ok
             }
             for c in loaded.clients
         ],
-        "accounts": [asdict(one) for one in checked],
+        "accounts": [_without_identity(one) for one in checked],
     }
+
+
+def _without_identity(one: Checked) -> dict[str, Any]:
+    return {key: value for key, value in asdict(one).items() if key != "identity"}
 
 
 def _advice(loaded: Loaded, client: ClientConfig) -> list[Finding]:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.options import Json, LateConfig, ListByDefault, OneClient, config_of
+from connector.cli.options import Json, LateConfig, ListByDefault, OneClient, config_of, delivery_id
 
+ID_HELP = "The id from `deliveries list`."
 app = typer.Typer(
     cls=ListByDefault,
     help="Show what was refused or waits, and try it again. Without a subcommand: list.",
@@ -43,7 +44,7 @@ def list_(
 @app.command()
 def show(
     context: typer.Context,
-    delivery: Annotated[int, typer.Argument(help="The id from `deliveries list`.", metavar="ID")],
+    delivery: Annotated[int, typer.Argument(parser=delivery_id, help=ID_HELP, metavar="ID")],
     config: LateConfig = None,
     client: OneClient = None,
     json: Json = False,
@@ -61,7 +62,7 @@ def show(
 @app.command()
 def retry(
     context: typer.Context,
-    delivery: Annotated[int | None, typer.Argument(help="The id from `deliveries list`.", metavar="ID")] = None,
+    delivery: Annotated[int | None, typer.Argument(parser=delivery_id, help=ID_HELP, metavar="ID")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     config: LateConfig = None,
     client: OneClient = None,

@@ -38,6 +38,13 @@ Since = Annotated[
 ]
 
 
+def delivery_id(text: str) -> int:
+    """The number of a delivery, as `deliveries list` prints it."""
+    if not text.isdecimal():
+        raise typer.BadParameter(f"{text} is no id; `winback deliveries` lists them")
+    return int(text)
+
+
 class ListByDefault(TyperGroup):
     """A group of which `list` is meant where no subcommand is named: `winback leads -c acme.yaml --state held`."""
 

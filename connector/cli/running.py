@@ -60,7 +60,7 @@ def run_daemon(config: Path) -> int:
         web = None
         try:
             web = _serve(ctx, daemon, hooks)
-            log.info("winback is running: %d client(s), database %s", len(ctx.clients), ctx.db.name)
+            log.info("winback is running: %s, database %s", count(len(ctx.clients), "client"), ctx.db.name)
             stop.wait()
             log.info("%s: finishing what is in flight", signal.Signals(asked[0]).name)
         finally:

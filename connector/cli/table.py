@@ -74,16 +74,25 @@ def list_leads(config: Path, *, client: str | None, filters: dict[str, Any], as_
         if as_json:
             print_json(rows)
             return
-        shown = [{**row, "when": _short(row["abandoned_at"]), "cart": _cart(row)} for row in rows]
+        shown = [{**row, "when": _left(ctx, row), "cart": _cart(row)} for row in rows]
         several = [CLIENT] if len(ctx.clients) > 1 else []
         several += [STORE] if len({row["store"] for row in rows}) > 1 else []
         as_table(shown, [*several, *LEAD_COLUMNS], "no leads")
         _troubles(ctx, client)
 
 
+def _left(ctx: Context, row: dict[str, Any]) -> str:
+    """The shopper's last activity, which counts as abandoned only some time later (R2)."""
+    return _words(datetime.fromisoformat(row["abandoned_at"]) - ctx.clients[row["client"]].policy.abandoned_after)
+
+
 def _short(moment: str | None) -> str:
+    return _words(datetime.fromisoformat(moment)) if moment else ""
+
+
+def _words(moment: datetime) -> str:
     """`02 Mar 09:30`: leads are at most some months old."""
-    return datetime.fromisoformat(moment).strftime("%d %b %H:%M") if moment else ""
+    return moment.strftime("%d %b %H:%M")
 
 
 def _cart(row: dict[str, Any]) -> str:

@@ -139,7 +139,7 @@ class Daemon:
         if clients is not None:
             self.ctx.clients = clients
             apply_configuration(self.ctx)
-            log.info("the configuration was read again: %d client(s)", len(clients))
+            log.info("the configuration was read again, of %s", ", ".join(sorted(clients)))
 
     def _take_hints(self) -> None:
         for store in list(self._hints):

@@ -38,7 +38,7 @@ def enrol(ctx: Context, client: Client, email: str) -> str:
         query = select(CHECKOUTS).where(*here, CHECKOUTS.c.payload.is_not(None))
         row = connection.execute(query.order_by(CHECKOUTS.c.activity_at.desc()).limit(1)).first()
         if row is None:
-            raise ConfigError(f"{client.id}: no unfinished checkout of that address is known; see `winback explain`")
+            raise ConfigError(_none_unfinished(client))
         connection.execute(
             update(CHECKOUTS)
             .where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row.store, CHECKOUTS.c.id == row.id)
@@ -54,8 +54,10 @@ def remove(ctx: Context, client: Client, email: str) -> str:
     shopper = _shopper(ctx, client, email)
     now = ctx.clock()
     with ctx.db.write() as connection:
-        _let_go(ctx, connection, client, shopper, "deleted", now)
+        was_lead = _let_go(ctx, connection, client, shopper, "deleted", now)
         ended = _end_checkouts(connection, client.id, shopper, State.EXPIRED, "", "deleted by hand", now)
+        if not (ended or was_lead):
+            raise ConfigError(_none_unfinished(client))
         tell(connection, client.id, shopper, now, "deleted by hand")
     return f"{_count(ended, 'checkout')} ended; the CRMs that enrolled the shopper are told to let go"
 
@@ -199,6 +201,10 @@ def _shopper(ctx: Context, client: Client, email: str) -> str:
     return shopper
 
 
+def _none_unfinished(client: Client) -> str:
+    return f"{client.id}: no unfinished checkout of that address is known; see `winback explain`"
+
+
 def _no_address(text: str) -> str:
     return f"{text} is no e-mail address" if text.strip() else "an e-mail address is needed"
 
@@ -219,13 +225,15 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _let_go(ctx: Context, connection: Connection, client: Client, shopper: str, reason: str, now: datetime) -> None:
+def _let_go(ctx: Context, connection: Connection, client: Client, shopper: str, reason: str, now: datetime) -> bool:
+    """Whether the shopper was a lead."""
     here = (LEADS.c.client == client.id, LEADS.c.shopper == shopper)
     lead: Row[Any] | None = connection.execute(select(LEADS).where(*here)).first()
     outbox.cancel(connection, client.id, shopper, "", reason)
     if lead is not None:
         outbox.withdraw(ctx, connection, lead, reason, now)
         connection.execute(delete(LEADS).where(*here))
+    return lead is not None
 
 
 def _end_checkouts(

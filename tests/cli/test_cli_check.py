@@ -127,8 +127,21 @@ def test_a_store_that_is_down(owner: Owner) -> None:
     said = owner.winback("check", "--json")
     down = said.json["accounts"][0]
     assert (said.code, said.json["ok"], down["ok"]) == (1, False, False)
-    assert "woo" in down["error"]
+    assert down["error"].startswith("woo: no connection: Connection refused. ")
+    assert "look whether the address in the file is right" in down["error"]
     assert "Traceback" not in said.out + said.err
+
+
+def test_two_clients_with_the_same_store_are_named(owner: Owner) -> None:
+    """Somebody copied a client's file and forgot the store: both would mail its shoppers."""
+    owner.other_client("beta")
+    said = owner.winback("check", path=".")
+    warning = (
+        "  warning: it is the same store as {}: its shoppers are followed up by each. Take it out of all but one\n"
+    )
+    assert warning.format("beta/beta-woo") in said.out
+    assert warning.format("acme/woo") in said.out
+    assert "the same store" not in owner.winback("check").out
 
 
 def test_another_account_behind_the_same_id_is_found_and_nothing_is_changed(owner: Owner) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,6 +160,18 @@ def test_enrol_by_hand_lifts_the_age(busy: Owner) -> None:
     waiting = {row["email"] for row in busy.winback("deliveries", "--json").json}  # for orders read after this moment
     assert BOB in {*waiting, *emails(busy, "--state", "enrolled")}
     assert "no unfinished checkout of that address" in busy.winback("leads", "enrol", "x@example.com").refused()
+
+
+def test_the_table_says_when_the_shopper_left(busy: Owner) -> None:
+    """Not when that counted as abandoned, half an hour later: for who has just left that would still be to come."""
+    (lead,) = busy.winback("leads", "--json", "--email", ANN).json
+    left = datetime.fromisoformat(lead["abandoned_at"]) - timedelta(minutes=30)
+    assert f"{left:%d %b %H:%M}  " in busy.winback("leads", "--email", ANN).out
+
+
+def test_delete_of_an_address_without_a_checkout_says_so(busy: Owner) -> None:
+    line = "acme: no unfinished checkout of that address is known; see `winback explain`"
+    assert busy.winback("leads", "delete", "nobody@example.com").refused() == line
 
 
 def test_delete_withdraws_and_keeps_the_window(busy: Owner) -> None:

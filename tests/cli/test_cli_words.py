@@ -74,7 +74,10 @@ def test_every_help_shows_an_example(owner: Owner, command: str) -> None:
         (("check",), "Missing option '-c' / '--config' (see `winback check --help`)"),
         (("leads",), "say with -c which file or folder, such as -c acme.yaml (see `winback leads list --help`)"),
         (("explain", "-c", "acme.yaml"), "Missing argument 'EMAIL' (see `winback explain --help`)"),
-        (("deliveries", "retry", "-c", "acme.yaml", "x"), "Invalid value for 'ID': Input should be a valid integer"),
+        (
+            ("deliveries", "retry", "-c", "acme.yaml", "x"),
+            "Invalid value for 'ID': x is no id; `winback deliv",
+        ),
         (("demo", "--for", "long"), "'long' is not a duration"),
         (("sync", "-c", "nowhere"), "nowhere: there is no such file or folder"),
         (("run", "-c", "nowhere"), "nowhere: there is no such file or folder"),
