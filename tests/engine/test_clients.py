@@ -108,13 +108,26 @@ def test_a_client_stays_while_a_crm_does_not_acknowledge(acme: World) -> None:
     acme.woo.abandon(ANN)
     acme.after(hours=1)
     acme.crm.server.fault = lambda request: Fault(Reply(503, {"errors": []}))
-    with pytest.raises(TransientError, match=r"1 withdrawals are not acknowledged yet .* Nothing is deleted"):
+    with pytest.raises(TransientError, match=r"1 withdrawal is not acknowledged yet .* Nothing is deleted"):
         clients.remove(acme.ctx, acme.accounts, "acme")
     unlocked(acme)
     assert rows(acme, "acme") > 0
     acme.crm.server.fault = None
     clients.remove(acme.ctx, acme.accounts, "acme")
     assert acme.effects("withdrawn") == [ANN]
+    assert rows(acme, "acme") == 0
+
+
+def test_a_client_stays_while_shoppers_are_in_a_crm_that_left_its_file(acme: World) -> None:
+    acme.woo.abandon(ANN)
+    acme.after(hours=1)
+    (crm,) = (one.id for one in acme.ctx.clients["acme"].config.crms)
+    acme.restart(crms=[])
+    with pytest.raises(ConfigError, match=f"^shoppers are still in {crm}, which is not in the configuration any more"):
+        clients.remove(acme.ctx, acme.accounts, "acme")
+    unlocked(acme)
+    assert rows(acme, "acme") > 0
+    clients.remove(acme.ctx, acme.accounts, "acme", abandon=True)
     assert rows(acme, "acme") == 0
 
 
