@@ -143,7 +143,8 @@ def _tell(story: dict[str, Any]) -> None:
     rule = f" ({story['rule']})" if story["rule"] else ""
     say(f"{story['email']} in {story['client']}: {story['state']}{rule}: {story['reason']}")
     for event in story["events"]:
-        say(f"  {event['at']}  {event['rule']:4} {event['what']}")
+        number = event["rule"] if event["rule"].startswith("R") else ""  # what has another name says it itself
+        say(f"  {event['at']}  {number:4} {event['what']}")
     for lead in story["leads"]:
         say(f"  {lead['store']}: {_cart(lead)}: {lead['state']}")
         for step in lead["steps"]:

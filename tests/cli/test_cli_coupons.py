@@ -49,7 +49,8 @@ def test_sync_makes_one_and_explain_tells_of_it(promising: Owner) -> None:
     assert promising.winback("sync").code == 0
     (coupon,) = promising.woo.coupons.all()
     assert promising.klaviyo.fields(ANN)["CODE"] == coupon.code.upper()
-    assert f"coupon {coupon.code.upper()} made in woo, good until" in promising.winback("explain", ANN).out
+    told = promising.winback("explain", ANN).out
+    assert f"Z       coupon {coupon.code.upper()} made in woo, good until" in told, "in the column of what happened"
 
 
 def test_sync_fails_with_the_store_s_name_where_none_can_be_made(promising: Owner) -> None:
