@@ -129,7 +129,7 @@ class Checkout(SQLModel, table=True):
     arm: str = ""  # "holdout" stays, whatever becomes of the state (R12)
     lifted: bool = False
     carry_step: int = 0  # R6: the step that a corrected address goes on with
-    carry_sequence: str = ""  # and of which sequence
+    carry_sequence: str = Field(default="", sa_column_kwargs={"server_default": ""})  # and of which sequence
     triggered_at: datetime | None = None
     delivered_first_at: datetime | None = None
     delivered_last_at: datetime | None = None
@@ -189,7 +189,9 @@ class Lead(SQLModel, table=True):
     created_at: datetime = Field(index=True)
     arm: str = ""
     lifted: bool = False
-    sequence: str = ""  # the one that it started with, and keeps
+    sequence: str = Field(
+        default="", sa_column_kwargs={"server_default": ""}
+    )  # the one that it started with, and keeps
 
 
 class KeptSequence(SQLModel, table=True):
@@ -305,9 +307,10 @@ class Recovery(SQLModel, table=True):
     last_delivered_at: datetime | None = None
     arm: str = ""
     day: date | None = None  # the cohort: the UTC day on which its lead was made, or else its checkout started
-    product_name: str = ""
-    stage: str = ""
-    net: int = Field(default=0, sa_type=BigInteger)  # less refunds, 0 when cancelled; in 1/10,000: SQL adds it exactly
+    product_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    stage: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    # Less refunds, 0 when cancelled; in 1/10,000: SQL adds it exactly.
+    net: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class Outcome(SQLModel, table=True):

@@ -18,7 +18,8 @@ def schema(database: Database) -> dict[str, Any]:
     found = inspect(database.engine)
     return {
         name: {
-            "columns": [{**column, "type": str(column["type"])} for column in found.get_columns(name)],
+            # By name: a migration can only put a new column behind the others.
+            "columns": {column["name"]: {**column, "type": str(column["type"])} for column in found.get_columns(name)},
             "primary key": found.get_pk_constraint(name),
             "unique": found.get_unique_constraints(name),
             "indexes": sorted(found.get_indexes(name), key=lambda index: str(index["name"])),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from clock import Clock
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import World
 
@@ -100,6 +100,7 @@ def through(server: Any, change: Callable[[Any], None]) -> None:
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("store", ["woo", "shop"])
 @MANY
+@example(places=[408], values=[None] * 4)  # a currency that is null
 @given(places=PLACES, values=st.lists(VALUES, min_size=4, max_size=4))
 def test_one_odd_record_blocks_nobody(
     tmp_path_factory: pytest.TempPathFactory,
