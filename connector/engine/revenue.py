@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from connector import tables
 from connector.db import Database, table
@@ -121,22 +121,28 @@ def _unseen(row: Row[Any], now: datetime) -> dict[str, Any]:
 
 
 def _last_step(connection: Connection, client: str, row: Row[Any], placed_at: datetime, state: State) -> int | None:
-    """The last step before the order: one that was under way and went out after it did not bring it."""
+    """The furthest step of the last lead before the order: one that went out after it did not bring it.
+
+    With several CRMs that is not the last delivery: one that was away gets the steps before it later.
+    """
     if state is State.SELF_RECOVERED or row.delivered_step is None:
         return None
-    if row.delivered_last_at <= placed_at:
-        return int(row.delivered_step)
-    query = select(func.max(DELIVERIES.c.step)).where(
+    query = select(DELIVERIES.c.step).where(
         DELIVERIES.c.client == client,
         DELIVERIES.c.shopper == row.shopper,
         DELIVERIES.c.store == row.store,
         DELIVERIES.c.checkout_id == row.id,
         DELIVERIES.c.kind == "enrol",
-        DELIVERIES.c.done_at <= placed_at,
         DELIVERIES.c.state == "done",
     )
-    found = connection.execute(query).scalar()
-    return 0 if found is None else int(found)
+    all_before = row.delivered_last_at <= placed_at
+    if not all_before:
+        query = query.where(DELIVERIES.c.done_at <= placed_at)
+    furthest = query.order_by(DELIVERIES.c.generation.desc(), DELIVERIES.c.step.desc()).limit(1)
+    found = connection.execute(furthest).scalar()
+    if found is None:  # they went to another address, which was corrected since
+        return int(row.delivered_step) if all_before else 0
+    return int(found)
 
 
 def follow(connection: Connection, client: str, store: str, orders: Sequence[Mapping[str, Any]]) -> None:

@@ -16,6 +16,8 @@ from world import World, world
 
 from connector.engine import hand
 from connector.engine.report import rows_of
+from connector.sandbox import Fault, Reply
+from crm.sandbox import klaviyo
 
 ANN, BOB, CARL, DAN = (f"{name}@example.com" for name in ("ann", "bob", "carl", "dan"))
 THREE = [{"after": "45m"}, {"after": "24h"}, {"after": "72h"}]
@@ -291,6 +293,28 @@ def test_a_step_to_two_crms_is_one_delivered_step(make: Make) -> None:
     line = woo(acme)
     assert picked(line, "enrolled", "leads") == (1, 1)
     assert [step["delivered"] for step in line["steps"]] == [1, 0, 0]
+
+
+def test_an_order_comes_after_the_furthest_step_though_a_crm_that_was_away_got_an_earlier_one_since(
+    make: Make, clock: Clock
+) -> None:
+    acme = make()
+    with klaviyo.serve(clock=clock).server as late:
+        other = {**acme.config["crms"][0], "id": "other", "base_url": late.url}
+        acme.restart(crms=[acme.config["crms"][0], other], sequence=THREE)
+        late.fault = lambda request: Fault(reply=Reply(503, b"", {"Retry-After": "600"}))
+        checkout = acme.woo.abandon(ANN)
+        acme.after(minutes=46)
+        acme.after(hours=24)
+        late.fault = None
+        acme.after(hours=6, minutes=1)
+        acme.after(minutes=1)
+        acme.clock.advance(timedelta(hours=1))
+        acme.woo.buy(checkout_id=checkout)
+        acme.after(minutes=1)
+        assert [effect.email for effect in acme.crm.effects if effect.what == "enrolled"] == [ANN, ANN]
+        assert [step["delivered"] for step in woo(acme)["steps"]] == [1, 1, 0]
+        assert [step["recovered"] for step in woo(acme)["steps"]] == [0, 1, 0]
 
 
 def test_the_parts_make_the_whole(make: Make) -> None:

@@ -27,7 +27,7 @@ from connector.engine.setup import apply_configuration
 from connector.engine.sync import sync
 from connector.http import Http, Timeouts
 
-CHECKOUTS, DELIVERIES, CRMS = table(tables.Checkout), table(tables.Delivery), table(tables.Crm)
+CHECKOUTS, DELIVERIES, COUPONS = table(tables.Checkout), table(tables.Delivery), table(tables.Coupon)
 Answer = dict[str, Any]
 
 
@@ -62,17 +62,21 @@ class Engine:
         alerts, self._alerts = self._alerts, []
         return {"errors": made.errors, "alerts": alerts, "next": self._next()}
 
-    def _next(self) -> str | None:
+    def _next(self) -> str:
         """When there is something to do next, as far as the database knows."""
         now = self._clock()
-        pending = DELIVERIES.c.state == "pending"
+        crms = [crm.id for client in self._ctx.clients.values() for crm in client.config.crms]
+        pending = (DELIVERIES.c.state == "pending", DELIVERIES.c.crm.in_(crms))
         queries = [
             select(func.min(CHECKOUTS.c.decide_at)),
-            select(func.min(DELIVERIES.c.next_at)).where(pending),
+            select(func.min(DELIVERIES.c.next_at)).where(*pending),
+            select(func.min(COUPONS.c.expires_at)).where(COUPONS.c.state == "made"),
+            select(func.min(COUPONS.c.next_at)).where(COUPONS.c.state == "removing"),
         ]
         with self._ctx.db.read() as connection:
             found = [connection.execute(query).scalar() for query in queries]
-        return min((max(at, now) for at in found if at is not None), default=now + timedelta(days=1)).isoformat()
+        first: datetime = min((max(at, now) for at in found if at is not None), default=now + timedelta(days=1))
+        return first.isoformat()
 
     def _configure(self, _: Answer) -> Answer:
         self._ctx.clients = {one.client: Client.of(one) for one in load(self._config, {}).clients}

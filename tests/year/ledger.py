@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from connector.rules import in_holdout
@@ -30,6 +30,8 @@ class Lead:
     crms: tuple[str, ...]
     product: str = ""
     steps: dict[int, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    starts: list[Start] = field(default_factory=list)
+    moves: list[tuple[datetime, datetime]] = field(default_factory=list)  # when something was shown, and of when it was
     ended: datetime | None = None
     end: str = ""
     corrected: datetime | None = None  # when the address was
@@ -61,7 +63,6 @@ class Cart:
     shown_at: datetime | None = None  # when it was first shown,
     shown_email: str = ""  # and the address
     counted: bool = False
-    moves: list[datetime] = field(default_factory=list)  # every activity
     triggered: datetime | None = None
     carries: Lead | None = None  # whose steps go on under a corrected address
     leads: list[Lead] = field(default_factory=list)  # that it made
@@ -108,6 +109,7 @@ class Ledger:
         self.orders: dict[tuple[str, str], Order] = {}
         self.leads: list[Lead] = []
         self.starts: list[Start] = []
+        self.codes: dict[str, list[str]] = defaultdict(list)  # by the address that was told
         self.heard_of: dict[str, set[str]] = defaultdict(set)  # CRM: every address that it was ever told
         self.broken: list[str] = []  # promises that did not hold
         self.current: dict[str, Lead] = {}
@@ -139,6 +141,9 @@ class Ledger:
         if cart.shown != cart.active:
             cart.shown, cart.shown_at = cart.active, now
         cart.shown_email, cart.counted = cart.email, True
+        lead = cart.carries or self.current.get(cart.email)
+        if lead is not None and cart.active < lead.made + WINDOW:
+            lead.moves.append((now, cart.active))
         if cart.ended_by is None:
             self._waiting[cart] = None
 
@@ -228,6 +233,7 @@ class Ledger:
         if (before := self.current.get(email)) is not None:
             self._end(before, now, "replaced")
         lead = Lead(cart, email, now, in_holdout(CLIENT, email, world.holdout), world.version, world.crms, cart.product)
+        lead.moves.append((now, cart.shown or now))
         self.current[email] = lead
         cart.leads.append(lead)
         self.leads.append(lead)
@@ -244,7 +250,7 @@ class Ledger:
         if not cart.counted:
             return
         cart.ended_by, cart.state = order, "bought"
-        order.ends += [(cart, lead) for lead in cart.leads or [None]]
+        order.ends += [(cart, lead) for lead in cart.leads] or [(cart, None)]
         for lead in cart.leads:
             if lead.ended is None:
                 self._end(lead, order.placed, "bought")
@@ -256,6 +262,8 @@ class Ledger:
 
     def _attribute(self, start: Start) -> None:
         self.starts.append(start)
+        if start.code:
+            self.codes[start.email].append(start.code)
         words = f"{start.email}: step {start.step + 1} in {start.crm} at {start.at:%Y-%m-%d %H:%M}"
         lead = self.current.get(start.email)
         if lead is None:
@@ -266,13 +274,7 @@ class Ledger:
         if start.crm in lead.steps[start.step]:
             self.broken.append(f"{words} a second time")
         lead.steps[start.step].setdefault(start.crm, start.at)
-
-    def days(self) -> dict[date, int]:
-        """How many checkouts were started on each day."""
-        found: dict[date, int] = defaultdict(int)
-        for cart in self.carts.values():
-            found[cart.started.date()] += 1
-        return found
+        lead.starts.append(start)
 
 
 @dataclass(frozen=True)

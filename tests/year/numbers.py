@@ -59,10 +59,10 @@ def lines(ledger: Ledger, by: str, first: date) -> dict[tuple[str, str], Line]:
             line = found[key(lead.cart.store, lead.product, lead.made.date())]
             _add_lead(line, lead)
             line.bought[lead.holdout] += lead in bought
-    for order, (cart, lead) in belongs.items():
-        day = lead.made.date() if lead else cart.started.date()
+    for order, (cart, made) in belongs.items():
+        day = (made.made if made else cart.started).date()
         if day >= first:
-            _add_order(found[key(cart.store, cart.product, day)], order, lead)
+            _add_order(found[key(cart.store, cart.product, day)], order, made)
     return found
 
 

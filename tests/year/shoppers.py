@@ -53,7 +53,6 @@ class Shopper:
             currency = more["currency"] = "JPY"
         number = self.town.stores[store].abandon(self.email, consent=consent, title=product, quantity=quantity, **more)
         cart = Cart(store, number, self.email, product, self._now, self._now, currency, quantity, not unsubscribed)
-        cart.moves.append(self._now)
         self.town.ledger.carts[store, number] = cart
         return cart
 
@@ -61,22 +60,29 @@ class Shopper:
         """Is back at a checkout, and leaves again."""
         cart.quantity = self.chance.randint(1, 4)
         self.town.stores[cart.store].touch(cart.id, quantity=cart.quantity, email=email or None)
-        self._moved(cart)
+        cart.active = self._now
         if email:
             cart.email = self.email = email
 
     def buys(self, cart: Cart, email: str = "", code: str = "") -> Order:
         """Completes a checkout, it may be under another address."""
         store = self.town.stores[cart.store]
+        price, shipping = PRICES[cart.store]
+        amount = price * cart.quantity
         if cart.store == "shop":
-            number = store.buy(checkout_id=cart.id, email=email or None)
+            number = store.buy(checkout_id=cart.id, email=email or None, coupon=code)
         else:
             if email:
                 store.touch(cart.id, email=email)
-            number = store.buy(checkout_id=cart.id)
-        self._moved(cart)
-        price, shipping = PRICES[cart.store]
-        return self._ordered(cart.store, number, email or cart.email, price * cart.quantity + shipping, cart)
+            number = store.buy(checkout_id=cart.id, coupon=code)
+            amount -= (amount / 10).quantize(Decimal("0.01")) if code else 0
+        cart.active = self._now
+        return self._ordered(cart.store, number, email or cart.email, amount + shipping, cart)
+
+    def code(self, cart: Cart) -> str:
+        """The code that an e-mail brought, if the store of this checkout takes it now."""
+        taken = self.town.stores[cart.store].coupons.applies
+        return next((code for code in self.town.ledger.codes[self.email] if taken(code)), "")
 
     def buys_afresh(self, store: str = "") -> Order:
         """Buys without any of these checkouts: in another browser, say."""
@@ -94,10 +100,6 @@ class Shopper:
         order = self._ordered(self.store, number, self.email, amount, None)
         order.origin = "till"
         return order
-
-    def _moved(self, cart: Cart) -> None:
-        cart.active = self._now
-        cart.moves.append(self._now)
 
     def _ordered(self, store: str, number: str, email: str, amount: Decimal, cart: Cart | None) -> Order:
         currency = cart.currency if cart else CURRENCIES[store]
@@ -147,6 +149,13 @@ def is_recovered(one: Shopper) -> Story:
     cart = one.leaves()
     yield one.wait(0.8, 200)
     one.buys(cart)
+
+
+def waits_for_the_coupon(one: Shopper) -> Story:
+    """Buys with it, or too late for it."""
+    cart = one.leaves()
+    yield one.wait(74, 140)
+    one.buys(cart, code=one.code(cart))
 
 
 def buys_elsewhere(one: Shopper) -> Story:
@@ -258,9 +267,10 @@ def unsubscribes(one: Shopper) -> Story:
 
 
 STORIES: dict[Callable[[Shopper], Story], int] = {
-    leaves_for_good: 24, buys_at_once: 6, hesitates: 4, is_recovered: 20, buys_elsewhere: 6,
+    leaves_for_good: 20, buys_at_once: 6, hesitates: 4, is_recovered: 16, buys_elsewhere: 6,
     buys_under_another_address: 3, buys_much_later: 4, buys_at_the_till: 3, comes_back: 8, fills_second_cart: 6,
-    comes_again: 6, buys_and_comes_again: 5, corrects_the_address: 4, has_unsubscribed: 2, unsubscribes: 3,
+    comes_again: 6, waits_for_the_coupon: 10, buys_and_comes_again: 5,
+    corrects_the_address: 4, has_unsubscribed: 2, unsubscribes: 3,
 }  # fmt: skip
 
 

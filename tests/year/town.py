@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import json
-import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -14,10 +13,11 @@ from typing import Any
 
 import yaml
 from clock import START, Clock
+from year.doors import Doors
 from year.ledger import CLIENT, Edition, Ledger
 from year.process import Killed, Process
 
-from connector.sandbox import Fault, Reply, Request, Server
+from connector.sandbox import Fault, Reply, Request
 from crm.sandbox import activecampaign, klaviyo
 from platforms.sandbox import shopify, woocommerce
 
@@ -25,7 +25,9 @@ FAST = 100_000  # requests a second: the vendors' limits count real seconds
 # With a time to wait, as servers under maintenance send it: without one, the same is asked again at once.
 DOWN = Fault(reply=Reply(503, {"message": "down for maintenance"}, {"Retry-After": "600"}))
 LISTED_AFTER = timedelta(minutes=10, seconds=1)  # Shopify
+COUPON = {"percent": 10, "expires_in": "48h"}
 FIRST = (timedelta(minutes=45), timedelta(hours=24), timedelta(hours=72))
+STARTING = ("/event-bulk-create-jobs", "/events", "/contactAutomations", "/coupons")
 Story = Iterator[timedelta]
 
 
@@ -44,18 +46,19 @@ class Town:
         }
         self.passes, self.kills, self.alerts = 0, 0, list[str]()
         self.editions: dict[int, Edition] = {}
-        self.outcomes: dict[tuple[str, str, str, int], dict[str, Any]] = {}  # by CRM, store, checkout and step
-        self._heard: set[str] = set()
+        self.edition: Edition
+        # by CRM, store, checkout and step, and then by the engine's count of the shopper's leads
+        self.outcomes: dict[tuple[str, str, str, int], dict[int, dict[str, Any]]] = defaultdict(dict)
+        self.down: list[tuple[str, datetime, datetime | None]] = []  # stores and CRMs, and from when until when
         self._agenda: list[tuple[datetime, int, Story]] = []
         self._order = itertools.count()
         self._wakes: list[datetime] = []
         for sandbox in (*self.stores.values(), *self.crms.values()):
             stack.callback(sandbox.server.close)
-        for name, sandbox in self.stores.items():
-            self._watch_store(name, sandbox.server)
-        for name, sandbox in self.crms.items():
-            self._watch_crm(name, sandbox)
-        self.edit(FIRST, tuple(self.crms), 0.1, running=False)
+        for sandbox in self.stores.values():
+            sandbox.allow_coupons()
+        self.doors = Doors(self.clock, self.ledger, self.stores, self.crms)
+        self._write(Edition(0, FIRST, tuple(self.crms), 0.1))
         self.process = Process(self._config, folder, START)
         stack.callback(self.process.close)
 
@@ -70,22 +73,16 @@ class Town:
         afters: tuple[timedelta, ...] | None = None,
         crms: tuple[str, ...] | None = None,
         holdout: float | None = None,
-        *,
-        running: bool = True,
     ) -> None:
         """The owner edits the file, and the engine takes it up while it runs."""
-        if self.editions:
-            last = self.edition
-            afters, crms = afters or last.afters, crms or last.crms
-            holdout = last.holdout if holdout is None else holdout
-        assert afters
-        assert crms
-        assert holdout is not None
-        self.edition = Edition(len(self.editions), afters, crms, holdout)
-        self.editions[self.edition.version] = self.edition
+        last = self.edition
+        share = last.holdout if holdout is None else holdout
+        self._write(Edition(last.version + 1, afters or last.afters, crms or last.crms, share))
+        self.process.ask("configure", self.clock())
+
+    def _write(self, edition: Edition) -> None:
+        self.edition = self.editions[edition.version] = edition
         self._config.write_text(yaml.safe_dump(self._written(self.edition)))
-        if running:
-            self.process.ask("configure", self.clock())
 
     def _written(self, edition: Edition) -> dict[str, Any]:
         stores = {
@@ -97,6 +94,7 @@ class Town:
             {"after": f"{int(after.total_seconds())}s", "fields": {"STEP": f"{number}"}}
             for number, after in enumerate(edition.afters)
         ]
+        steps[-1] |= {"coupon": COUPON, "fields": {**steps[-1]["fields"], "CODE": "{{ coupon_code }}"}}
         return {
             "client": CLIENT,
             "stores": [{"id": name, **options} for name, options in stores.items()],
@@ -104,66 +102,6 @@ class Town:
             "sequence": steps,
             "crms": [{"id": name, **self.crms[name].options(), **subscribing} for name in edition.crms],
         }
-
-    # What the doors see
-
-    def _watch_store(self, name: str, server: Server) -> None:
-        inner, lock = server.handler, threading.Lock()
-        see = self._see_shopify if name == "shop" else self._see_woocommerce
-
-        def handle(request: Request) -> Reply:
-            reply = inner(request)
-            if reply.status == 200:
-                with lock:
-                    see(request, json.loads(reply.payload() or b"null"))
-            return reply
-
-        server.handler = handle
-
-    def _see_woocommerce(self, request: Request, body: Any) -> None:
-        if not request.path.rstrip("/").endswith("/wc/v3/orders"):
-            return
-        asked = request.param("status")
-        if not request.param("modified_after"):
-            return  # a look whether the key works
-        for row in body:
-            if asked == "any" and row["status"] != "checkout-draft":
-                self.ledger.shows_order("woo", str(row["id"]))
-            elif "checkout-draft" in asked:
-                self.ledger.shows_cart("woo", str(row["id"]), self.clock())
-        if asked == "any":
-            self._heard.add("woo")
-
-    def _see_shopify(self, _: Request, body: Any) -> None:
-        data = body.get("data") or {}
-        for node in (data.get("abandonedCheckouts") or {}).get("nodes") or ():
-            self.ledger.shows_cart("shop", node["id"], self.clock())
-        for node in (data.get("orders") or {}).get("nodes") or ():
-            self.ledger.shows_order("shop", node["id"])
-        if "orders" in data:
-            self._heard.add("shop")
-
-    def _watch_crm(self, name: str, sandbox: Any) -> None:
-        inner, lock, seen = sandbox.server.handler, threading.Lock(), 0
-
-        def handle(request: Request) -> Reply:
-            nonlocal seen
-            reply: Reply = inner(request)
-            with lock:
-                if request.method != "GET" and b"@" in request.body:
-                    self._note_addresses(name, request.body.decode())
-                fresh, seen = sandbox.effects[seen:], len(sandbox.effects)
-                for effect in fresh:
-                    if effect.what == "enrolled":
-                        known = sandbox.fields(effect.email)
-                        step, code = int(known["STEP"]), known.get("CODE", "")
-                        self.ledger.starts_step(effect.at, name, effect.email, step, code)
-            return reply
-
-        sandbox.server.handler = handle
-
-    def _note_addresses(self, crm: str, text: str) -> None:
-        self.ledger.heard_of[crm].update(word for word in text.replace("\\", '"').split('"') if "@" in word)
 
     # Time
 
@@ -207,7 +145,7 @@ class Town:
     def look(self) -> None:
         """A pass of the engine. One that is killed is followed by another process's."""
         now = self.clock()
-        self._heard.clear()
+        self.doors.heard.clear()
         while True:
             try:
                 told = self.process.ask("pass", now)
@@ -216,10 +154,10 @@ class Town:
                 self.kills += 1
                 self.process.start(now)
         self.passes += 1
+        self.doors.note_coupons()
         self.alerts += told["alerts"]
-        self.ledger.passed(now, self._heard, tuple(self.stores), self.edition)
-        if told["next"] is not None:
-            self.wake(datetime.fromisoformat(told["next"]))
+        self.ledger.passed(now, self.doors.heard, tuple(self.stores), self.edition)
+        self.wake(datetime.fromisoformat(told["next"]))
 
     # Trouble
 
@@ -227,14 +165,21 @@ class Town:
         """Lets the requests of a kind fail in a store or a CRM, or none any more."""
         server = ({**self.stores, **self.crms})[name].server
         server.fault = (lambda request: DOWN if wanted(request) else None) if wanted else None
+        if wanted:
+            self.down.append((name, self.clock(), None))
+        else:
+            self.down = [
+                (one, since, until or self.clock()) if one == name else (one, since, until)
+                for one, since, until in self.down
+            ]
 
     def once(self, name: str, trouble: Callable[[], Fault | None]) -> None:
-        """At the next write to a CRM that is to have an effect."""
-        server, done = self.crms[name].server, False
+        """At the next request that starts a campaign in a CRM, or makes a coupon in a store."""
+        server, done = ({**self.stores, **self.crms})[name].server, False
 
         def fault(request: Request) -> Fault | None:
             nonlocal done
-            if done or request.method != "POST" or ("event" not in request.path and "Automation" not in request.path):
+            if done or request.method != "POST" or not (request.path.endswith(STARTING) or b"Create(" in request.body):
                 return None
             done = True
             server.fault = None
@@ -255,4 +200,5 @@ class Town:
     def keep_outcomes(self) -> None:
         """Notes what the engine shows of each delivery, before it forgets the old ones."""
         for row in self.process.ask("deliveries", self.clock())["rows"]:
-            self.outcomes[row["crm"], row["store"], row["checkout_id"], row["step"]] = row
+            place = (row["crm"], row["store"], row["checkout_id"], row["step"])
+            self.outcomes[place][row["generation"]] = row

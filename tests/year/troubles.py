@@ -32,7 +32,7 @@ def loses_an_answer(town: Town, name: str) -> Story:
 
 
 def dies(town: Town, name: str, after_effect: bool) -> Story:
-    """The engine is killed while a CRM takes a step."""
+    """The engine is killed while a CRM takes a step, or a store makes a coupon."""
     town.once(name, lambda: town.kill(after_effect=after_effect))
     yield timedelta(0)
 
@@ -69,11 +69,13 @@ def plan_troubles(town: Town, seed: int, start: datetime, length: timedelta, eve
         lambda: fails(town, "shop", 5 * HOUR, _is_orders),
         lambda: fails(town, "mail", 9 * HOUR),
         lambda: dies(town, "crm", after_effect=True),
+        lambda: dies(town, "woo", after_effect=True),
         lambda: restarts(town),
         lambda: fails(town, "crm", 30 * HOUR),
         lambda: dies(town, "crm", after_effect=False),
         lambda: fails(town, "woo", 3 * HOUR, _is_orders),
         lambda: loses_an_answer(town, "mail"),
+        lambda: dies(town, "shop", after_effect=True),
         lambda: fails(town, "shop", 50 * HOUR),
         lambda: dies(town, "mail", after_effect=False),
     ]  # fmt: skip

@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from year import numbers
-from year.ledger import ABANDONED, KEPT, STALE, Lead, Ledger, Order
+from year.ledger import ABANDONED, STALE, Lead, Ledger, Order
 from year.town import Town
 
 LATE = timedelta(hours=12)
+SETTLED, LONGEST_PAUSE = timedelta(minutes=10), timedelta(hours=6)
 
 
 @dataclass
@@ -26,12 +28,14 @@ class Promise:
 
 def judge(town: Town, since: date) -> list[Promise]:
     """Every promise."""
-    ledger = town.ledger
+    ledger, coupons = town.ledger, len(town.doors.coupons)
     return [
         Promise("no step to anybody but a lead, no step twice, none to a hold-out", len(ledger.starts), ledger.broken),
         Promise("no step after a purchase that the store had shown", len(ledger.orders), list(_after_purchase(ledger))),
         Promise("no CRM ever heard of a hold-out", _count_holdouts(ledger), list(_heard_of_holdouts(ledger))),
         _windows(town),
+        Promise("every code used once at most, and gone when it is over", coupons, list(_coupons(town))),
+        Promise("one coupon for a shopper in 90 days, none before its step", coupons, list(_shares(town))),
         _report(town, since),
     ]
 
@@ -39,19 +43,14 @@ def judge(town: Town, since: date) -> list[Promise]:
 def _after_purchase(ledger: Ledger) -> Iterator[str]:
     orders: dict[str, list[Order]] = {}
     for order in ledger.orders.values():
-        orders.setdefault(order.email, []).append(order)
-        if order.cart is not None and order.cart.email != order.email:
-            orders.setdefault(order.cart.email, []).append(order)
+        for email in {order.email, order.cart.email if order.cart else order.email}:
+            orders.setdefault(email, []).append(order)
     for lead in ledger.leads:
-        for start in (one for one in ledger.starts if one.email == lead.email and _is_of(lead, one.at)):
+        for start in lead.starts:
             for order in orders.get(start.email, ()):
                 since = order.placed >= lead.cart.started or order.cart is lead.cart
                 if order.known is not None and order.known < start.place and since:
                     yield f"{start.email}: step {start.step + 1} at {start.at} after order {order.id}"
-
-
-def _is_of(lead: Lead, at: datetime) -> bool:
-    return lead.made <= at and (lead.ended is None or at <= lead.ended)
 
 
 def _count_holdouts(ledger: Ledger) -> int:
@@ -100,16 +99,50 @@ def _steps_in_window(town: Town, lead: Lead, crm: str) -> Iterator[str]:
 
 
 def _activity(lead: Lead, until: datetime) -> datetime:
-    """The last move at the checkout itself that the engine can have known of. (Another checkout's only delays.)"""
-    return max(move for move in lead.cart.moves if move <= until or move == lead.cart.moves[0])
+    """The shopper's last move, at any checkout, that a store had shown by then."""
+    return max(moved for shown, moved in lead.moves if shown <= until)
 
 
 def _unsent(town: Town, lead: Lead, crm: str, step: int, latest: datetime) -> Iterator[str]:
-    if lead.ended is not None or latest >= town.clock() - town.beat:
+    if min(lead.ended or town.clock(), town.clock() - town.beat) <= latest:
         return
-    shown = town.outcomes.get((crm, lead.cart.store, lead.cart.id, step))
-    if shown is None or shown["state"] in ("pending", "sending", "done") or not shown["why"]:
+    rows = town.outcomes.get((crm, lead.cart.store, lead.cart.id, step), {}).values()
+    shown = [row for row in rows if datetime.fromisoformat(row["due"]) > lead.made - timedelta(days=1)]
+    if not any(row["why"] for row in shown if row["state"] not in ("pending", "sending", "done")):
         yield f"{lead.email}: step {step + 1} in {crm} never came ({shown}); lead of {lead.made:%m-%d %H:%M}"
+
+
+def _coupons(town: Town) -> Iterator[str]:
+    for code, made in town.doors.coupons.items():
+        if len(made.used_by) > 1:
+            yield f"{code} was used {len(made.used_by)} times"
+        if made.used_by:
+            continue
+        latest = made.expires + SETTLED + 2 * town.beat
+        for name, since, until in town.down:
+            if name == made.store and since <= latest:
+                latest = max(latest, (until or town.clock()) + LONGEST_PAUSE + 2 * town.beat)
+        if (made.gone or town.clock()) > latest:
+            yield f"{code} of {made.store} ended {made.expires:%m-%d %H:%M}, and was there until {made.gone}"
+
+
+def _shares(town: Town) -> Iterator[str]:
+    codes: dict[str, dict[str, datetime]] = {}
+    for start in town.ledger.starts:
+        if start.code:
+            codes.setdefault(start.email, {})[start.code] = town.doors.coupons[start.code].at
+    for email, made in codes.items():
+        for before, after in pairwise(sorted(made.values())):
+            if after - before < timedelta(days=90):
+                yield f"{email} had coupons at {before:%m-%d %H:%M} and {after:%m-%d %H:%M}"
+    for lead in town.ledger.leads:
+        afters = town.editions[lead.version].afters
+        earlier, last = lead.steps.get(len(afters) - 2), lead.steps.get(len(afters) - 1)
+        given = codes.get(lead.email, {}).values()
+        if earlier and last and not lead.corrected:
+            due = min(earlier.values()) + afters[-1] - afters[-2]
+            if any(lead.made < at < due for at in given):
+                yield f"{lead.email} had a coupon before {due:%m-%d %H:%M}"
 
 
 def _report(town: Town, since: date) -> Promise:
@@ -159,13 +192,12 @@ def counts(town: Town) -> Counter[str]:
             "steps": len(ledger.starts),
             "passes": town.passes,
             "kills": town.kills,
+            "coupons": len(town.doors.coupons),
+            "coupons used": sum(bool(made.used_by) for made in town.doors.coupons.values()),
             "restarts": town.process.restarts,
         }
     )
-    found.update(f"ended: {lead.end or 'open'}" for lead in ledger.leads)
-    found.update(f"state: {cart.state or 'waiting'}" for cart in ledger.carts.values())
-    found.update(f"shown: {row['state']}" for row in town.outcomes.values())
+    found.update(f"leads: {lead.end or 'open'}" for lead in ledger.leads)
+    found.update(f"checkouts: {cart.state or 'waiting'}" for cart in ledger.carts.values())
+    found.update(f"deliveries: {row['state']}" for rows in town.outcomes.values() for row in rows.values())
     return found
-
-
-__all__ = ["KEPT", "Promise", "counts", "judge"]
