@@ -6,6 +6,7 @@ import os
 import tempfile
 import uuid
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ from connector import tables
 from connector.db import table
 from connector.engine import hand
 from connector.engine.coupon_removal import SETTLED
+from connector.errors import ConfigError
 from connector.sandbox import Fault, Reply
 from crm.sandbox import klaviyo
 
@@ -80,7 +82,8 @@ class Lives:
             crm = self.world.crm if which == "mail" else self.second
             crm.server.fault = (lambda _: AWAY) if more else None
         elif what == "delete":
-            hand.remove(self.world.ctx, self.world.client, which)
+            with suppress(ConfigError):  # there may be nothing to delete
+                hand.remove(self.world.ctx, self.world.client, which)
         elif what == "restart":
             self.world.restart()
 
