@@ -61,7 +61,7 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
             found |= {f"{name}_{currency}": amount for currency, amount in value.items()}
         elif name == "lift":
             found |= _flat_lift(value)
-        elif name != "steps":
+        elif name not in ("steps", "sources"):
             found[name] = value
     return found
 

@@ -115,9 +115,17 @@ def _sentences(ctx: Context, rows: Rows, by: str) -> Iterator[str]:
         yield "How many e-mails went out and were opened, and who unsubscribed by them, the CRM's own report says."
 
 
+def _seen(source: Mapping[str, Any]) -> str:
+    if source["started"] is None:
+        return f"{source['source']}: {source['contactable']} with an address, started unknown"
+    return f"{source['source']}: {source['contactable']} with an address of {source['started']} started"
+
+
 def _of_store(row: Mapping[str, Any], name: str) -> Iterator[str]:
     if row["started"] is None:
         yield f"{name}: how many checkouts were started is not known, because this source cannot count them."
+    if row["sources"]:
+        yield f"{name}: {'; '.join(_seen(source) for source in row['sources'])}."
     lift = row["lift"]
     if lift is None:
         if row["leads"]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector import rules
-from connector.engine.capture import Capture, capture_rate
+from connector.engine.capture import Capture, Captured, capture_rate
 from connector.engine.context import Client, Context
 from connector.engine.figures import Figures, StepFigures, figures
 from connector.engine.tallies import money
@@ -51,9 +51,17 @@ def _captured(capture: Capture, line: Figures, *, live_only: bool) -> dict[str, 
     Starts that are counted from drafts are known as far back as checkouts are kept: `live_only` asks for more.
     """
     from_drafts = any(one.source == Source.DRAFTS and one.started is not None for one in capture.sources)
+    lasting = [one for one in capture.sources if one.started is not None and one.source != Source.DRAFTS]
+    sources = [_source(one) for one in (lasting if live_only else capture.sources)]
     if capture.started is None or (live_only and from_drafts):
-        return {"started": None, "contactable": line.contactable, "capture_rate": None}
-    return {"started": capture.started, "contactable": capture.contactable, "capture_rate": capture.rate}
+        return {"started": None, "contactable": line.contactable, "capture_rate": None, "sources": sources}
+    totals = {"started": capture.started, "contactable": capture.contactable, "capture_rate": capture.rate}
+    return {**totals, "sources": sources}
+
+
+def _source(one: Captured) -> dict[str, Any]:
+    """R1 by where checkouts were seen: a store may be seen through its plugin and through its placed orders."""
+    return {"source": one.source, "started": one.started, "contactable": one.contactable, "capture_rate": one.rate}
 
 
 def _line(line: Figures) -> dict[str, Any]:

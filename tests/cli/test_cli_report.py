@@ -35,6 +35,10 @@ LINE: dict[str, Any] = {
     "started": {"type": ["integer", "null"]},
     "contactable": NUMBER,
     "capture_rate": RATE,
+    "sources": {
+        "type": "array",
+        "items": {"type": "object", "required": ["source", "started", "contactable", "capture_rate"]},
+    },
     "recovery_rate": RATE,
     "recovery_rate_interval": INTERVAL,
     "recovered_revenue": MONEY,

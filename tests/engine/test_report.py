@@ -386,4 +386,8 @@ def test_starts_are_known_as_far_back_as_what_counts_them(make: Make) -> None:
     acme.woo.abandon("")
     acme.after(minutes=1)
     assert picked(lines(acme, days=30)[0], "started", "contactable", "capture_rate") == (2, 1, 0.5)
+    assert lines(acme, days=30)[0]["sources"] == [
+        {"source": "drafts", "started": 2, "contactable": 1, "capture_rate": 0.5}
+    ]
+    assert lines(acme, days=365)[0]["sources"] == []
     assert picked(lines(acme, days=365)[0], "started", "contactable", "capture_rate") == (None, 1, None)
