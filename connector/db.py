@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, Integer, Table, create_engine, delete, event, func, inspect, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -48,7 +48,7 @@ class Database:
     """Connections to one database. `write` is serialised within the process: SQLite has one writer anyway."""
 
     def __init__(self, url: str) -> None:
-        self.url = _parse(url)
+        self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
             _prepare_folder(Path(str(self.url.database)))
@@ -64,7 +64,7 @@ class Database:
         """Creates or upgrades the tables. Raises ConfigError where the database cannot be used."""
         try:
             with self.engine.connect() as connection:
-                version = _version(connection)
+                version = version_of(connection)
             if version is None:
                 self._create()
             elif version != HEAD:
@@ -232,7 +232,7 @@ class Database:
     def _create(self) -> None:
         """The newest tables in an empty database, as the migrations would leave them, but without Alembic's 15 MB."""
         with self._changing() as connection:
-            if _version(connection) is None:  # still: another process may have been faster
+            if version_of(connection) is None:  # still: another process may have been faster
                 SQLModel.metadata.create_all(connection, checkfirst=False)
                 connection.exec_driver_sql(VERSION_TABLE)
                 connection.execute(text("insert into alembic_version values (:head)"), {"head": HEAD})
@@ -280,56 +280,8 @@ def _insert(is_sqlite: bool, target: Table) -> Any:
     return insert(target)
 
 
-def copy_into(source_url: str, target_url: str) -> bool:
-    """Copies every table into a fresh SQLite database, without changing the source. Returns whether there was one."""
-    url = _parse(source_url)
-    target = Database(target_url).open()
-    try:
-        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-            return False
-        source = Database(source_url)
-        try:
-            return replace_content(source, target)
-        finally:
-            source.close()
-    finally:
-        target.compact()
-        target.close()
-
-
-def replace_content(source: Database, target: Database) -> bool:
-    """Puts every row of one database in the place of the other's, in one transaction; False where there is none."""
-    try:
-        with source.read() as reading, target.write() as writing:
-            version = _version(reading)
-            if version is None:  # empty: nothing was ever stored
-                return False
-            if version != HEAD:
-                raise ConfigError(
-                    f"the database {source.name} is of another version; start the daemon once to upgrade it"
-                )
-            for each in reversed(SQLModel.metadata.sorted_tables):
-                writing.execute(each.delete())
-            for each in SQLModel.metadata.sorted_tables:
-                for rows in reading.execute(select(each)).partitions(1000):
-                    writing.execute(each.insert(), [dict(row._mapping) for row in rows])
-            _count_on(writing, target)
-            return True
-    except SQLAlchemyError as error:
-        raise ConfigError(f"the database {source.name} cannot be used: {words_of(error)}") from None
-
-
-def _count_on(connection: Connection, target: Database) -> None:
-    """PostgreSQL counts ids on from where it was, whatever ids were written."""
-    if target.is_sqlite:
-        return
-    for each in SQLModel.metadata.sorted_tables:
-        if "id" in each.c and each.c.id.autoincrement and isinstance(each.c.id.type, Integer):
-            newest = select(func.coalesce(func.max(each.c.id), 0) + 1).scalar_subquery()
-            connection.execute(select(func.setval(func.pg_get_serial_sequence(each.name, "id"), newest, False)))
-
-
-def _parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """A database_url as SQLAlchemy has it. Raises ConfigError."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -395,7 +347,8 @@ def _sqlite_transaction(connection: Connection) -> Iterator[None]:
     connection.commit()
 
 
-def _version(connection: Connection) -> str | None:
+def version_of(connection: Connection) -> str | None:
+    """The newest migration that a database has seen; None where it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     value = connection.exec_driver_sql("select version_num from alembic_version").scalar()

@@ -168,7 +168,7 @@ def _ended(report: Report) -> int:
 
 def _dry_run(config: Path) -> int:
     """The same pass on a copy of the database, without deliveries: lists who would be enrolled."""
-    from connector.db import copy_into
+    from connector.copying import copy_into
     from connector.engine.accounts import Accounts
     from connector.engine.setup import apply_configuration
     from connector.engine.sync import sync

@@ -19,7 +19,8 @@ from typing import Any
 from sqlalchemy import Row, func, inspect, select
 
 from connector import tables
-from connector.db import Database, copy_into, replace_content, table
+from connector.copying import copy_into, replace_content
+from connector.db import Database, table
 from connector.engine.facts import ERASURES
 from connector.engine.hand import erase_rows
 from connector.errors import ConfigError
