@@ -16,6 +16,7 @@ from connector.db import Database, table
 from connector.engine import hand
 from connector.engine.backup import backup, restore
 from connector.errors import ConfigError
+from crm.sandbox import activecampaign
 
 ANN, BOB, EVE = "ann@example.com", "bob@example.com", "eve@example.com"
 CHECKOUTS = table(tables.Checkout)
@@ -56,6 +57,27 @@ def test_a_restored_backup_goes_on_where_it_was_and_repeats_nothing(
     acme.woo.abandon(EVE)
     acme.after(hours=1)
     assert acme.effects() == [ANN, BOB, EVE]  # PostgreSQL counts its ids on
+
+
+def test_a_crm_that_must_be_asked_is_asked_for_what_came_after_the_backup(
+    tmp_path: Path, clock: Clock, database_url: str
+) -> None:
+    """An automation is not told twice by a key: only the question keeps a shopper from going through it again."""
+    account = activecampaign.serve(clock=clock)
+    crm = {"id": "crm", **account.options(), "subscribe": "eligible"}
+    acme = World(tmp_path, database_url, clock, crms=[crm])
+    acme.woo.abandon(BOB)
+    acme.after(minutes=5)
+    backup(database_url, tmp_path / "backup.db")
+    acme.after(hours=1)
+    stop(acme)
+    restore(database_url, tmp_path / "backup.db", clock(), overwrite=True)
+    acme.restart()
+    acme.after(minutes=1)
+    assert acme.states(BOB) == [("enrolled", "")]
+    assert [each.email for each in account.effects if each.what == "enrolled"] == [BOB]
+    acme.close()
+    account.server.close()
 
 
 def test_who_was_erased_or_suppressed_since_the_backup_stays_so(
