@@ -176,6 +176,33 @@ class StoreSandbox(Protocol):
         ...
 
 
+class MadeCoupons(Protocol):
+    """The coupons of a pretend store."""
+
+    made_ever: list[Any]
+
+
+class CouponStoreSandbox(StoreSandbox, Protocol):
+    """A pretend store of a platform with Cap.COUPONS."""
+
+    @property
+    def coupons(self) -> MadeCoupons:
+        """What was made there."""
+        ...
+
+    def allow_coupons(self) -> None:
+        """The owner gives Winback the right to make them."""
+        ...
+
+    def open_link(self, url: str) -> str:
+        """The code that is applied for a shopper who follows this link in a fresh browser, or ""."""
+        ...
+
+    def buy(self, *, checkout_id: str | None = None, email: str | None = None, coupon: str = "") -> str:
+        """Likewise, with a coupon. Raises ValueError for one that the store does not take now."""
+        ...
+
+
 class CrmSandbox(Protocol):
     """A pretend CRM account. `effects` is what a shopper would have noticed, in order."""
 

@@ -17,7 +17,7 @@ from connector.model import Finding
 ROOT = Path(__file__).resolve().parents[1]
 registry.load()
 STORE = {"id": "shop", "platform": "woocommerce", "url": "https://acme.example", "consumer_key": "k"}
-GOOD = [
+GOOD: list[dict[str, Any]] = [
     {"after": "45m"},
     {"after": "24h", "tags": ["two"]},
     {"after": "72h", "tags": ["three"]},

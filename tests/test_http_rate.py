@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def test_requests_of_two_doors_to_one_account_keep_its_pace(http: Http, store: S
     rate = Rate(per_second=20, burst=2, connections=8)
     doors = [http.door(store.url, name=name, account=f"{store.url} one", rate=rate) for name in ("a", "b")]
     started = time.monotonic()
-    in_threads([lambda door=door: door.request("GET", "/x") for door in doors for _ in range(5)])
+    in_threads([partial(door.request, "GET", "/x") for door in doors for _ in range(5)])
     assert time.monotonic() - started >= 8 / 20  # 10 requests: 2 at once, then one every 50 ms
     arrivals = sorted(exchange.at for exchange in store.journal)
     assert (arrivals[-1] - arrivals[1]).total_seconds() >= 8 / 20 - 0.1
@@ -72,7 +73,7 @@ def test_no_more_connections_than_the_account_allows(http: Http, connections: in
     with Server(handle) as server:
         rate = Rate(connections=connections)
         doors = [http.door(server.url, name=name, account=f"{server.url} one", rate=rate) for name in ("a", "b")]
-        in_threads([lambda door=door: door.request("GET", "/x") for door in doors for _ in range(4)])
+        in_threads([partial(door.request, "GET", "/x") for door in doors for _ in range(4)])
     assert most == connections
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import cast
 
 import pytest
 from clock import Clock
@@ -14,7 +15,7 @@ from connector.coupons import Coupons, Discount, Offer, code_for
 from connector.engine.live_coupons import coupons_of
 from connector.errors import ConfigError, TransientError
 from connector.registry import PLATFORMS, Cap, load
-from connector.sandbox import Fault, Reply
+from connector.sandbox import CouponStoreSandbox, Fault, Reply
 
 load()
 ABLE = sorted(name for name, cls in PLATFORMS.items() if Cap.COUPONS in cls.capabilities)
@@ -28,9 +29,14 @@ def able(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Store]:
     """A store whose owner lets Winback make coupons."""
     http = Moody()
     with a_store(request.param, clock, http) as made:
-        made.sandbox.allow_coupons()
+        shop(made).allow_coupons()
         yield made
     http.close()
+
+
+def shop(store: Store) -> CouponStoreSandbox:
+    """The store itself."""
+    return cast(CouponStoreSandbox, store.sandbox)
 
 
 def offer(store: Store, discount: Discount = DISCOUNTS[0], customer: str = "") -> Offer:
@@ -69,7 +75,7 @@ def test_the_same_code_gives_the_same_coupon_again(able: Store) -> None:
     able.clock.advance(timedelta(hours=1))
     again = coupons(able).make(offer(able, DISCOUNTS[1]))
     assert (again.id, again.expires_at) == (first.id, first.expires_at)
-    assert len(able.sandbox.coupons.made_ever) == 1
+    assert len(shop(able).coupons.made_ever) == 1
 
 
 def test_a_code_is_free_again_when_its_coupon_was_deleted(able: Store) -> None:
@@ -88,13 +94,13 @@ def test_the_link_applies_it_once_and_until_it_expires(able: Store) -> None:
     desk = coupons(able)
     desk.make(offer(able, customer=checkout.customer.id))
     link = PLATFORMS[able.name].with_coupon(checkout, CODE)  # type: ignore[attr-defined]
-    assert able.sandbox.open_link(link) == CODE
-    assert able.sandbox.open_link(checkout.url) == ""
-    able.sandbox.buy(checkout_id=left, coupon=CODE)
+    assert shop(able).open_link(link) == CODE
+    assert shop(able).open_link(checkout.url) == ""
+    shop(able).buy(checkout_id=left, coupon=CODE)
     found = desk.find(CODE)
     assert found is not None
     assert found.used
-    assert able.sandbox.open_link(link) == ""
+    assert shop(able).open_link(link) == ""
 
 
 def test_an_expired_one_applies_no_more(able: Store) -> None:
@@ -104,9 +110,9 @@ def test_an_expired_one_applies_no_more(able: Store) -> None:
     coupons(able).make(offer(able))
     able.clock.advance(timedelta(hours=48, seconds=2))
     link = PLATFORMS[able.name].with_coupon(checkout, CODE)  # type: ignore[attr-defined]
-    assert able.sandbox.open_link(link) == ""
+    assert shop(able).open_link(link) == ""
     with pytest.raises(ValueError, match="does not take"):
-        able.sandbox.buy(checkout_id=left, coupon=CODE)
+        shop(able).buy(checkout_id=left, coupon=CODE)
 
 
 def test_another_code_takes_the_place_of_the_one_in_the_link(able: Store) -> None:
@@ -129,16 +135,21 @@ def test_a_missing_permission_is_for_the_owner_to_mend(able: Store, clock: Clock
         (finding,) = desk.check()
         is_sentence(finding.message, bare.secrets())
         assert finding.level == "error"
-        assert not bare.sandbox.coupons.made_ever
+        assert not shop(bare).coupons.made_ever
     http.close()
     assert tuple(coupons(able).check()) == ()
-    assert not able.sandbox.coupons.made_ever
+    assert not shop(able).coupons.made_ever
 
 
 @pytest.mark.parametrize("call", ["make", "find", "delete"])
 def test_trouble_of_the_store_passes(able: Store, call: str) -> None:
     desk = coupons(able)
     made = None if call == "make" else desk.make(offer(able))
+    calls: dict[str, Callable[[], object]] = {
+        "make": lambda: desk.make(offer(able)),
+        "find": lambda: desk.find(CODE),
+        "delete": lambda: desk.delete(made.id if made else ""),
+    }
     for fault in (
         Fault(Reply(500, {"message": "Internal error"})),
         Fault(Reply(502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})),
@@ -147,12 +158,10 @@ def test_trouble_of_the_store_passes(able: Store, call: str) -> None:
     ):
         able.sandbox.server.fault = lambda _, fault=fault: fault
         with pytest.raises(TransientError) as caught:
-            {"make": lambda: desk.make(offer(able)), "find": lambda: desk.find(CODE)}.get(
-                call, lambda: desk.delete(made.id if made else "")
-            )()
+            calls[call]()
         is_sentence(caught.value, able.secrets())
     able.sandbox.server.fault = None
-    assert len(able.sandbox.coupons.made_ever) <= 1
+    assert len(shop(able).coupons.made_ever) <= 1
 
 
 def test_deleting_twice_leaves_nothing(able: Store) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import config_tables
 import pytest
+from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -44,12 +45,12 @@ def command_lines() -> Iterator[tuple[str, str]]:
 
 def split(line: str) -> tuple[Any, list[str], list[str]]:
     """The command that a line names, its options and its other words."""
-    words, context = line.split()[1:], get_command(app)
-    while words and isinstance(context, TyperGroup) and (found := context.get_command(None, words[0])):
-        context = found
+    words, command = line.split()[1:], get_command(app)
+    while words and isinstance(command, TyperGroup) and (found := command.get_command(Context(command), words[0])):
+        command = found
         words.pop(0)
     options = [word for word in words if word.startswith("-")]
-    return context, options, words
+    return command, options, words
 
 
 @pytest.mark.parametrize(("page", "line"), sorted(set(command_lines())))

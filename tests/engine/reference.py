@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-MINUTES, HOURS, DAYS = (lambda n: timedelta(minutes=n)), (lambda n: timedelta(hours=n)), (lambda n: timedelta(days=n))
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass
@@ -26,14 +26,14 @@ class Cart:
 
     def move(self, now: datetime) -> None:
         """The shopper does something."""
-        self.listed, self.active = self.listed or now - self.active >= MINUTES(10), now
+        self.listed, self.active = self.listed or now - self.active >= 10 * MINUTE, now
 
     def is_listed(self, now: datetime) -> bool:
         """WooCommerce lists drafts at once; Shopify after ten quiet minutes, and from then on."""
         return (
             not self.sold
             if self.store == "woo"
-            else self.listed or (not self.sold and now - self.active >= MINUTES(10))
+            else self.listed or (not self.sold and now - self.active >= 10 * MINUTE)
         )
 
 
@@ -80,9 +80,9 @@ class Reference:
         if cart.state == "bought":
             return
         email = cart.email
-        if email in self.lead and self.lead[email][1] <= cart.active < self.window[email] + DAYS(7):
+        if email in self.lead and self.lead[email][1] <= cart.active < self.window[email] + 7 * DAY:
             self.lead[email] = (self.lead[email][0], cart.active)
-        in_turn = cart.triggered and cart.active < cart.triggered + DAYS(7)
+        in_turn = cart.triggered and cart.active < cart.triggered + 7 * DAY
         cart.state = cart.state if in_turn else "waiting"
 
     def _buy(self, cart: Cart) -> None:
@@ -94,17 +94,17 @@ class Reference:
             del self.lead[cart.email]
 
     def _bought_recently(self, cart: Cart) -> bool:
-        return any(timedelta(0) <= cart.started - at <= HOURS(24) for _, who, at, _ in self.seen if who == cart.email)
+        return any(timedelta(0) <= cart.started - at <= 24 * HOUR for _, who, at, _ in self.seen if who == cart.email)
 
     def _decide(self, cart: Cart, now: datetime) -> None:
-        email, active, due = cart.email, cart.read or now, (cart.read or now) + MINUTES(30)
+        email, active, due = cart.email, cart.read or now, (cart.read or now) + 30 * MINUTE
         if self._bought_recently(cart):
             cart.state = "bought_recently"
         elif now < due:
             cart.state = "waiting"
-        elif cart.read_at - active > HOURS(48) or now - active > HOURS(48):
-            cart.state = "stale" if cart.read_at - active > HOURS(48) else "too_late"
-        elif any(at and active < at + DAYS(7) for at in (self.window.get(email), cart.triggered)):
+        elif cart.read_at - active > 48 * HOUR or now - active > 48 * HOUR:
+            cart.state = "stale" if cart.read_at - active > 48 * HOUR else "too_late"
+        elif any(at and active < at + 7 * DAY for at in (self.window.get(email), cart.triggered)):
             cart.state = "renewed_too_soon"
             if email in self.lead and self.lead[email][1] <= active:
                 self.lead[email] = (self.lead[email][0], active)
@@ -119,18 +119,18 @@ class Reference:
         for store in ("woo", "shop"):
             if self.word.get(store, NEVER) < since:
                 failing = self.failing.get(store)
-                if store == own or failing is None or now - max(failing, held_from) < HOURS(1):
+                if store == own or failing is None or now - max(failing, held_from) < 1 * HOUR:
                     return True
         return False
 
     def _deliver(self, email: str, cart: Cart, due: datetime, now: datetime, crm_down: bool) -> None:
         active = self.lead[email][1]
-        ready = max(active + MINUTES(30), due)
+        ready = max(active + 30 * MINUTE, due)
         if self._bought_recently(cart):
             cart.state = "bought_recently"
-        elif now - active > HOURS(48):
+        elif now - active > 48 * HOUR:
             cart.state = "too_late"
-        elif now < ready or self._unheard(cart.store, max(ready, now - MINUTES(10)), ready, now) or crm_down:
+        elif now < ready or self._unheard(cart.store, max(ready, now - 10 * MINUTE), ready, now) or crm_down:
             return
         else:
             cart.state = "enrolled"

@@ -115,7 +115,7 @@ def test_a_backup_under_load_is_one_moment_of_the_database(acme: World, tmp_path
 
     shopping = threading.Thread(target=shop)
     shopping.start()
-    files = []
+    files: list[Path] = []
     while not done.is_set() or not files:
         files.append(tmp_path / f"{len(files)}.db")
         backup(database_url, files[-1])

@@ -241,5 +241,5 @@ def test_what_the_store_said_is_kept_for_the_owner(acme: World) -> None:
     stores = table(tables.Store)
     with acme.ctx.db.read() as connection:
         kept = connection.execute(select(stores.c.notes).where(stores.c.id == "woo")).scalar()
-    (note,) = read_notes(kept)
+    (note,) = read_notes(kept or "")
     assert (note.level, note.subject) == ("error", "companion plugin")

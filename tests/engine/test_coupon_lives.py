@@ -165,7 +165,7 @@ def live(url: str, folder: Path, told: list[tuple[str, Any, Any]]) -> None:
         lives.close()
 
 
-slow = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+slow: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
 @settings(max_examples=100 if LONG else 4, phases=[Phase.explicit, Phase.generate], **slow)

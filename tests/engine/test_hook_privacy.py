@@ -38,6 +38,13 @@ def rows(acme: World, kind: Any) -> list[Any]:
         return list(connection.execute(select(table(kind))).all())
 
 
+def state_of(acme: World, email: str) -> str:
+    """What `explain` says."""
+    told = view.explain(acme.ctx, acme.client, email)
+    assert told is not None
+    return str(told["state"])
+
+
 def abandoned(acme: World, *emails: str) -> None:
     for email in emails:
         acme.shop.abandon(email)
@@ -58,7 +65,7 @@ def test_a_shopper_whom_the_store_erases_is_erased_here_and_in_the_crm(
     acme.after(minutes=1)
     assert (acme.crm.tags(ANN), acme.crm.fields(ANN)) == (set(), {})
     assert acme.crm.tags(BOB) == {"abandoned-cart"}
-    assert view.explain(acme.ctx, acme.client, ANN)["state"] == "suppressed"
+    assert state_of(acme, ANN) == "suppressed"
     assert acme.states(BOB) == [("enrolled", "")]
     assert door.hooks.hints == set(), "it is no news"
     assert ANN not in caplog.text
@@ -121,7 +128,7 @@ def test_a_request_with_a_customer_and_no_address_finds_what_that_customer_left(
 
 def test_nobody_known_is_suppressed_all_the_same(door: Door) -> None:
     erase(door, "carol@example.com")
-    assert view.explain(door.acme.ctx, door.acme.client, "carol@example.com")["state"] == "suppressed"
+    assert state_of(door.acme, "carol@example.com") == "suppressed"
     erase(door, "no address")
     assert [one.status for one in door.acme.shop.hooks.courier.journal] == [200, 200]
 

@@ -59,7 +59,7 @@ def test_a_lost_volume_repeats_nothing_where_the_crm_can_tell(
     sequence = [{"after": "30m"}, {"after": "14h", "tags": ["second"]}][:steps]
     acme = World(tmp_path, f"sqlite:///{tmp_path}/first.db", clock, crms=accounts(crms), sequence=sequence)
     acme.woo.abandon(ANN)
-    for hours in (1, 14):
+    for hours in (1.0, 14.0):
         acme.after(hours=hours)
     before = enrolled(crms, ANN)
     assert all(before.values()), before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -74,10 +75,10 @@ def test_shopify_binds_the_coupon_to_the_customer(promising: Make) -> None:
 
 @pytest.mark.parametrize(
     ("terms", "kind", "amount", "free"),
-    [({"amount": "5.00"}, "fixed_cart", 5, False), ({"free_shipping": True}, "fixed_cart", 0, True)],
+    [({"amount": "5.00"}, "fixed_cart", Decimal(5), False), ({"free_shipping": True}, "fixed_cart", Decimal(0), True)],
 )
 def test_an_amount_and_free_shipping(
-    promising: Make, terms: dict[str, Any], kind: str, amount: int, free: bool
+    promising: Make, terms: dict[str, Any], kind: str, amount: Decimal, free: bool
 ) -> None:
     acme = promising(sequence=[{"after": "45m", "coupon": {**terms, "expires_in": "24h"}}])
     acme.woo.abandon(ANN)

@@ -34,7 +34,8 @@ def typed(site: PushedWorld, **more: Any) -> dict[str, Any]:
 def tell(site: PushedWorld, record: dict[str, Any], origin: str | None = None, **headers: str) -> Said:
     headers = {**PLAIN, "origin": site.site.server.url if origin is None else origin, **headers}
     body = json.dumps({"checkouts": [record]}).encode()
-    return site.site.send(f"checkouts?key={site.site.snippet_key}", body, headers)
+    said: Said = site.site.send(f"checkouts?key={site.site.snippet_key}", body, headers)
+    return said
 
 
 def kept(site: PushedWorld) -> Checkout:

@@ -85,7 +85,7 @@ def test_a_good_checkout_gets_through_beside_anything(each_site: PushedWorld, ba
 @SETTINGS
 @given(bad=st.lists(spoilt(ORDER, OrderRecord), max_size=3), through=ANYTHING)
 def test_a_good_order_gets_through_beside_anything(each_site: PushedWorld, bad: list[Any], through: Any) -> None:
-    good = {**ORDER, "id": f"good-{hash(str(bad))}"}
+    good: dict[str, Any] = {**ORDER, "id": f"good-{hash(str(bad))}"}
     said = each_site.site.post("orders", {"orders": [*bad, good], "complete_through": through})
     assert said.status in (200, 422), said
     assert has(each_site, tables.Order, good["id"])

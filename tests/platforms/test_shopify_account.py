@@ -182,7 +182,8 @@ def test_a_budget_that_fills_slowly_goes_back_to_the_queue_with_the_time_to_wait
 
 
 def test_both_ways_in_work() -> None:
-    for options in ({}, {"access_token": "shpat_0123456789abcdef"}):
+    ways: tuple[dict[str, Any], ...] = ({}, {"access_token": "shpat_0123456789abcdef"})
+    for options in ways:
         with shop_with(**options) as (shop, store, clock):
             shop.abandon("jane@example.com")
             clock.tick(minutes=11)
@@ -274,7 +275,7 @@ def test_no_secret_and_no_address_is_in_an_error_or_a_repr() -> None:
         [token] = shop._tokens
         leak = f"bad {token} {shop.client_secret} of jane@example.com"
         for reply in (Reply(403, {"errors": leak}), Reply(200, {"errors": [{"message": leak}]})):
-            shop.server.fault = lambda request, reply=reply: Fault(reply)  # type: ignore[misc]
+            shop.server.fault = lambda request, reply=reply: Fault(reply)
             with pytest.raises((ConfigError, TransientError)) as caught:
                 orders(store)
             for secret in (token, shop.client_secret, "jane@"):

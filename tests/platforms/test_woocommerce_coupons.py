@@ -94,7 +94,7 @@ def test_a_used_one_is_told_from_an_unused_one() -> None:
     used = recorded_body("coupon_used")
     assert used["usage_count"] == 1
     for body, is_used in ((used, True), (recorded_body("coupon_lookup_by_code")[0], False)):
-        with store(lambda _, body=body: Reply(200, [body])) as adapter:
+        with store(answering(Reply(200, [body]))) as adapter:
             found = adapter.coupons.find(CODE)
         assert found is not None
         assert found.used is is_used

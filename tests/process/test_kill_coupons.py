@@ -18,7 +18,8 @@ STEP = {"after": "30m", "coupon": {"percent": 10, "expires_in": "48h"}, "fields"
 
 
 def test_every_shopper_gets_one_coupon_however_often_the_process_is_killed(site: MakeSite) -> None:
-    store, crms = due_store(LateClock(), SHOPPERS), {"bulk": klaviyo.serve(), "contacts": activecampaign.serve()}
+    store = due_store(LateClock(), SHOPPERS)
+    crms: dict[str, Any] = {"bulk": klaviyo.serve(), "contacts": activecampaign.serve()}
     store.allow_coupons()
     sequence = [{**STEP, "crm": "bulk"}, {"after": "24h"}]
     acme = site(client({"woo": store}, crms, sequence=sequence))

@@ -13,7 +13,7 @@ import pytest
 from leaks import addresses_in, secrets_in, secrets_of
 from processes import LateClock, Site, client, due_store, until
 
-from connector.sandbox import Fault, Reply, Request
+from connector.sandbox import CrmSandbox, Fault, Reply, Request
 from crm.sandbox import activecampaign, klaviyo, mailchimp
 from platforms.sandbox import shopify
 
@@ -49,7 +49,11 @@ def stored(folder: Path) -> bytes:
 def test_no_secret_and_no_address_in_logs_metrics_and_errors_and_none_is_left_after_an_erasure(site: MakeSite) -> None:
     clock = LateClock()
     woo, shop = due_store(clock, SHOPPERS), shopify.serve(clock=clock)
-    crms = {"bulk": klaviyo.serve(), "automation": activecampaign.serve(), "journey": mailchimp.serve(path="journey")}
+    crms: dict[str, CrmSandbox] = {
+        "bulk": klaviyo.serve(),
+        "automation": activecampaign.serve(),
+        "journey": mailchimp.serve(path="journey"),
+    }
     acme = site(client({"woo": woo, "shop": shop}, crms))
     port = free_port()
     acme.settings({

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 import pytest
 from faults import LASTS, TROUBLES, Injector, Trouble, call_of
@@ -13,6 +14,7 @@ from table import BEGIN, DATABASE_CRM, END, PAGE, render
 
 from connector.engine import view
 from connector.model import ConsentState
+from connector.registry import Readable
 
 LONG = os.environ.get("LONG_TESTS") == "1"
 QUICK = [trouble for trouble in TROUBLES if trouble.quick]
@@ -53,7 +55,8 @@ def test_a_database_that_cannot_be_written(what: str) -> None:
 
 def _calls_for_orders(lived: Life) -> frozenset[str]:
     """The calls that only the read of the orders makes."""
-    adapter, journal = lived.accounts.store(lived.client, lived.options[0]), lived.store.server.journal
+    adapter = cast(Readable, lived.accounts.store(lived.client, lived.options[0]))
+    journal = lived.store.server.journal
     made = []
     for read in (adapter.checkouts, adapter.orders):
         journal.clear()

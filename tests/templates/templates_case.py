@@ -45,7 +45,7 @@ def merged(text: str, written: Syntax, values: Mapping[str, str]) -> str:
     for name, reference in written.references.items():
         opening, otherwise, end = map(re.escape, (merge.when(reference), merge.otherwise, merge.end))
         pattern = f"{opening}((?:(?!{end}).)*?)(?:{otherwise}((?:(?!{end}).)*?))?{end}"
-        text = re.sub(pattern, lambda m, name=name: m[1] if values.get(name) else m[2] or "", text, flags=re.DOTALL)
+        text = re.sub(pattern, r"\1" if values.get(name) else r"\2", text, flags=re.DOTALL)
     for name, reference in written.references.items():
         text = text.replace(merge.show(reference), values.get(name, ""))
     return text
