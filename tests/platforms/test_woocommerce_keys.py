@@ -22,8 +22,6 @@ from connector.sandbox import Fault, Reply, Request, Server
 from platforms.sandbox.woocommerce import WooCommerceSandbox, serve
 from platforms.woocommerce import WooCommerce, WooCommerceOptions
 
-URL = "https://shop.example"
-
 
 @pytest.fixture
 def shop(clock: Clock) -> Iterator[WooCommerceSandbox]:

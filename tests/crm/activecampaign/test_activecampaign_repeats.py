@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,22 +25,6 @@ from connector.model import Enrolment, Outcome
 from connector.sandbox import Fault, Reply, Request
 from crm.activecampaign import ActiveCampaign
 from crm.sandbox.activecampaign import ActiveCampaignSandbox, serve
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> Iterator[ActiveCampaignSandbox]:
-    account = serve(clock)
-    with account.server:
-        yield account
-
-
-@pytest.fixture
-def adapter(sandbox: ActiveCampaignSandbox) -> ActiveCampaign:
-    ready = adapter_for(sandbox)
-    ready.prepare(list(FIELDS), TAGS)
-    sandbox.server.journal.clear()
-    return ready
-
 
 NEVER_REPEATED_AT_ONCE = ("POST /contactLists", "POST /contactAutomations")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from clock import START, Clock
-from mailchimp_case import EMAIL, Case, Make, cases, checkout, line, order, withdrawal
+from mailchimp_case import EMAIL, Case, Make, checkout, line, order, withdrawal
 
 from connector.errors import TransientError
 from connector.model import Enrolment, Outcome
@@ -42,13 +41,6 @@ class FailOnce:
             return None
         self.hit = name
         return self._fault
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Sandboxes that are closed after the test."""
-    with cases() as start:
-        yield start
 
 
 def _second(at: Case) -> Enrolment:

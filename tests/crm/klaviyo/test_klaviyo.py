@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from connector.errors import ConfigError
 from connector.model import Outcome, Receipt
 from connector.sandbox import Reply
 from crm.klaviyo import Klaviyo
-from crm.sandbox.klaviyo import LIST, KlaviyoSandbox, serve
+from crm.sandbox.klaviyo import LIST, KlaviyoSandbox
 
 READ = "GET /api/profiles"
 BULK = "POST /api/event-bulk-create-jobs"
@@ -22,30 +21,6 @@ IMPORT = "POST /api/profile-import"
 SUBSCRIBE = "POST /api/profile-subscription-bulk-create-jobs"
 JOIN = f"POST /api/lists/{LIST}/relationships/profiles"
 LEAVE = f"DELETE /api/lists/{LIST}/relationships/profiles"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[KlaviyoSandbox]:
-    """An account whose flow starts with the event Started Checkout."""
-    made = serve()
-    yield made
-    made.server.close()
-
-
-@pytest.fixture
-def by_list() -> Iterator[KlaviyoSandbox]:
-    """An account whose flow starts with joining the list."""
-    made = serve(by_list=True)
-    yield made
-    made.server.close()
-
-
-@pytest.fixture(params=["metric", "list"])
-def either(request: pytest.FixtureRequest) -> Iterator[KlaviyoSandbox]:
-    """One account of each kind."""
-    made = serve(by_list=request.param == "list")
-    yield made
-    made.server.close()
 
 
 def test_one_enrolment_starts_the_flow_and_fills_the_profile(either: KlaviyoSandbox) -> None:

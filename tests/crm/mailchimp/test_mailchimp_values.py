@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from mailchimp_case import EMAIL, URL, Make, cases, checkout
+from mailchimp_case import EMAIL, URL, Make, checkout
 from pydantic import ValidationError
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
@@ -19,13 +19,6 @@ from crm.sandbox.mailchimp import ACCOUNT, AUDIENCE, KEY
 
 LONG_URL = "https://shop.example/checkouts/" + "k" * 300
 SHORT = "https://leads.acme.example/r/tok"
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Sandboxes that are closed after the test."""
-    with cases() as start:
-        yield start
 
 
 def _reply(status: int, title: str = "", detail: str = "") -> Callable[[Request], Fault | None]:

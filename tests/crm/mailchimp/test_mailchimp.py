@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from clock import Clock
-from mailchimp_case import EMAIL, URL, Make, cases, checkout, line, order, withdrawal
+from mailchimp_case import EMAIL, URL, Make, checkout, line, order, withdrawal
 
 from connector.errors import ConfigError, RejectedError, TransientError
 from connector.model import Outcome
@@ -18,13 +17,6 @@ from crm.sandbox.mailchimp import AUDIENCE, FLOW_TAG
 
 LONG_URL = "https://shop.example/checkouts/" + "k" * 300
 SHORT = "https://leads.acme.example/r/tok"
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Sandboxes that are closed after the test."""
-    with cases() as start:
-        yield start
 
 
 def test_adapter_and_sandbox_are_what_the_registry_expects(make: Make) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,13 +15,6 @@ from connector.errors import ConfigError, RejectedError, TransientError, Winback
 from connector.model import Outcome
 from connector.sandbox import Fault, Reply
 from crm.sandbox.omnisend import API_KEY, OmnisendSandbox
-
-
-@pytest.fixture
-def sandbox() -> Iterator[OmnisendSandbox]:
-    """An account whose automation starts with started checkout."""
-    with account() as made:
-        yield made
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,7 @@ from samples import JANE, Trouble, calls, effects, enrolment
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.model import Receipt
 from connector.sandbox import Fault, Reply, Request
-from crm.sandbox.klaviyo import API_KEY, LIST, KlaviyoSandbox, serve
+from crm.sandbox.klaviyo import API_KEY, LIST, KlaviyoSandbox
 
 READ = "GET /api/profiles"
 EVENT = "POST /api/events"
@@ -21,30 +20,6 @@ IMPORT = "POST /api/profile-import"
 SUBSCRIBE = "POST /api/profile-subscription-bulk-create-jobs"
 JOIN = f"POST /api/lists/{LIST}/relationships/profiles"
 LEAVE = f"DELETE /api/lists/{LIST}/relationships/profiles"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[KlaviyoSandbox]:
-    """An account whose flow starts with the event Started Checkout."""
-    made = serve()
-    yield made
-    made.server.close()
-
-
-@pytest.fixture
-def by_list() -> Iterator[KlaviyoSandbox]:
-    """An account whose flow starts with joining the list."""
-    made = serve(by_list=True)
-    yield made
-    made.server.close()
-
-
-@pytest.fixture(params=["metric", "list"])
-def either(request: pytest.FixtureRequest) -> Iterator[KlaviyoSandbox]:
-    """One account of each kind."""
-    made = serve(by_list=request.param == "list")
-    yield made
-    made.server.close()
 
 
 def test_a_refused_subscriber_keeps_the_others(sandbox: KlaviyoSandbox) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,30 +13,6 @@ from crm.sandbox.klaviyo import LIST, KlaviyoSandbox, serve
 
 READ = "GET /api/profiles"
 EVENT = "POST /api/events"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[KlaviyoSandbox]:
-    """An account whose flow starts with the event Started Checkout."""
-    made = serve()
-    yield made
-    made.server.close()
-
-
-@pytest.fixture
-def by_list() -> Iterator[KlaviyoSandbox]:
-    """An account whose flow starts with joining the list."""
-    made = serve(by_list=True)
-    yield made
-    made.server.close()
-
-
-@pytest.fixture(params=["metric", "list"])
-def either(request: pytest.FixtureRequest) -> Iterator[KlaviyoSandbox]:
-    """One account of each kind."""
-    made = serve(by_list=request.param == "list")
-    yield made
-    made.server.close()
 
 
 def test_the_check_says_who_answered_and_what_to_set(sandbox: KlaviyoSandbox) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -28,21 +27,6 @@ from connector.registry import CRMS
 from connector.sandbox import Fault, Reply, Request
 from crm.activecampaign import ActiveCampaign
 from crm.sandbox.activecampaign import ActiveCampaignSandbox, serve
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> Iterator[ActiveCampaignSandbox]:
-    account = serve(clock)
-    with account.server:
-        yield account
-
-
-@pytest.fixture
-def adapter(sandbox: ActiveCampaignSandbox) -> ActiveCampaign:
-    ready = adapter_for(sandbox)
-    ready.prepare(list(FIELDS), TAGS)
-    sandbox.server.journal.clear()
-    return ready
 
 
 def test_it_is_on_the_list_of_crms() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -19,13 +18,6 @@ from connector.model import Consent, ConsentState, Customer, Enrolment, LineItem
 from connector.sandbox import Reply
 from crm.omnisend import Omnisend
 from crm.sandbox.omnisend import OmnisendSandbox
-
-
-@pytest.fixture
-def sandbox() -> Iterator[OmnisendSandbox]:
-    """An account whose automation starts with started checkout."""
-    with account() as made:
-        yield made
 
 
 def with_checkout(made: Enrolment, **changes: Any) -> Enrolment:
