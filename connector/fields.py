@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 
+from connector.harmless import clean_name, plain
 from connector.model import Checkout, LineItem, Money
 
 NAMES: tuple[str, ...] = (
@@ -24,24 +24,11 @@ NAMES: tuple[str, ...] = (
     *("abandoned_at", "stage", "store", "client"),
 )
 COUPON_NAMES = frozenset({"coupon_code", "coupon_expires_at"})
-LONGEST_NAME = 60  # characters of a first or last name that are kept
 LONGEST_TEXT = 1000  # characters of anything else; no CRM's text field takes more
 
 _PLACE = re.compile(
     r"""\{\{\s*(?P<name>\w+)\s*(?:\|\s*default\(\s*(?:"(?P<double>[^"{}]*)"|'(?P<single>[^'{}]*)')\s*\)\s*)?\}\}"""
 )
-_TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
-_DOT = r"[.\u3002\uff0e\uff61]"  # browsers read the ideographic full stops as dots, too
-_LINK = re.compile(
-    rf"://|//|\\\\|\bwww{_DOT}|\b(?:mailto|javascript|data|tel|sms):|\d+{_DOT}\d+{_DOT}\d+{_DOT}\d+"
-    rf"|[^\W_]{_DOT}(?:xn--|[^\W\d_]{{2,}})",
-    re.IGNORECASE,
-)
-_NO_BREAK = "\u00a0\u202f"  # stand between an amount and its currency
-_JOINERS = {0x200C: None, 0x200D: None}
-_INITIAL = re.compile(
-    r"(?!(?i:www)\.)(?:[A-ZÀ-ÖØ-Þ][^\W\d_]{0,11}\.)+[A-ZÀ-ÖØ-Þ][^\W\d_]+-?[^\W\d_]*"
-)  # Ma.Teresa, St.John
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +124,7 @@ def values(
         found["coupon_expires_at"] = format_moment(local, checkout.locale or locale) if local else ""
     # A shortened link leads nowhere, so links keep their length.
     return {
-        key: text if key.endswith("_url") else _plain(text)[:LONGEST_TEXT]
+        key: text if key.endswith("_url") else plain(text)[:LONGEST_TEXT]
         for key, text in found.items()
         if key in wanted
     }
@@ -201,37 +188,3 @@ def _locales(locale: str) -> list[str]:
     """The names under which a locale's data may be found, the best first, and English at last."""
     parts = [part for part in re.split(r"[-_.@]", locale) if part]
     return [name for name in ("_".join(parts), "_".join(parts[:2]), "".join(parts[:1]), "en") if name]
-
-
-def clean_name(text: str, longest: int = LONGEST_NAME) -> str:
-    """A person's name without markup, control characters and anything that a mail program would make a link of.
-
-    Anyone can type a stranger's address into a checkout, and an advertisement where the name goes. `longest` is in
-    characters.
-    """
-    text, before = _plain(text), ""
-    while text != before:
-        before, text = text, _TAG.sub("", text)
-    text = text.replace("<", "").replace(">", "")
-    words = (_without_links(word) for word in text.split())
-    return " ".join(" ".join(words).split())[:longest].rstrip()
-
-
-def _without_links(word: str) -> str:
-    if not _LINK.search(word.translate(_JOINERS)):
-        return word
-    # Ma.Teresa is a name: parted, it is no link any more.
-    return word.replace(".", ". ") if _INITIAL.fullmatch(word) else ""
-
-
-def _plain(text: str) -> str:
-    """Without control, invisible and direction-changing characters; line breaks become spaces."""
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    kept = (" " if char.isspace() and char not in _NO_BREAK else char for char in text if _visible(char))
-    return unicodedata.normalize("NFC", "".join(kept)).strip()
-
-
-def _visible(char: str) -> bool:
-    # The two joiners belong to the spelling of Persian, Hindi and some emoji.
-    return char.isspace() or ord(char) in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co")

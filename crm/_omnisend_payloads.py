@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from connector.errors import RejectedError
 from connector.model import ConsentState, Enrolment, LineItem, Withdrawal
 
 Json = dict[str, Any]
@@ -79,9 +80,12 @@ def changes(enrolment: Enrolment, tags: Iterable[str] = ()) -> Json:
 def started(enrolment: Enrolment, name: str, marks: Sequence[str]) -> Json:
     """The event that starts automations. Omnisend's own has these properties; one of the owner's gets the same.
 
-    `marks` are the ids of our events before it.
+    `marks` are the ids of our events before it. Raises RejectedError where Omnisend would take the event and start
+    nothing.
     """
     checkout = enrolment.checkout
+    if name == STARTED and not checkout.url:
+        raise RejectedError("Omnisend starts an automation only with a link back to the checkout; this one lacks it.")
     properties: Json = {
         **enrolment.fields,
         "store": enrolment.store,

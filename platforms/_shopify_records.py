@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from connector.harmless import web_link
 from connector.model import (
     Checkout,
     Consent,
@@ -60,7 +61,7 @@ def checkout(node: Node, shop: str) -> Checkout:
         customer=_customer(node),
         total=money(node["totalPriceSet"]),
         lines=lines,
-        url=link or cart_link(shop, lines),
+        url=web_link(link) or cart_link(shop, lines),
         completed_at=moment(completed) if completed else None,
         emptied=not lines and not completed,
         tokens=_tokens(*PATH_TOKEN.findall(link)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from connector.harmless import presentable
 from connector.model import Checkout
 
 _PAYLOAD: TypeAdapter[Checkout] = TypeAdapter(Checkout)
@@ -20,8 +21,8 @@ def write_payload(checkout: Checkout) -> str:
 
 
 def read_payload(payload: str) -> Checkout:
-    """The Checkout that was stored."""
-    return _PAYLOAD.validate_json(payload)
+    """The Checkout that was stored, harmless: all that is shown or sent on of a checkout comes from here."""
+    return presentable(_PAYLOAD.validate_json(payload))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from connector.engine.links import short_url
 from connector.engine.live_coupons import Build, Live, Promise, live_coupons, promise_of, with_live
 from connector.engine.payload import Applied, read_payload
 from connector.engine.told import word_age
-from connector.model import Checkout, ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
+from connector.model import ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
 from connector.options import CrmOptions
 from connector.rules import Facts, Go, State, Verdict
 
@@ -234,7 +234,7 @@ def _enrolment(
     now: datetime,
     coupon: Live | None,
 ) -> Enrolment:
-    checkout = with_live(client, shown.store, _presentable(read_payload(shown.payload)), coupon)
+    checkout = with_live(client, shown.store, read_payload(shown.payload), coupon)
     values = templates.values(
         checkout,
         store=shown.store,
@@ -279,13 +279,6 @@ def _enrolment(
 def _older_than_database(ctx: Context, started_at: datetime) -> bool:
     """Whether a database that was lost may have delivered it already: then the CRM is asked before anything is done."""
     return ctx.db.made_at is not None and started_at < ctx.db.made_at
-
-
-def _presentable(checkout: Checkout) -> Checkout:
-    """Names without links and markup: anyone can type a stranger's address and a "name" of their own."""
-    customer = checkout.customer
-    first, last = templates.clean_name(customer.first_name), templates.clean_name(customer.last_name)
-    return replace(checkout, customer=replace(customer, first_name=first, last_name=last))
 
 
 def _distinct(campaigns: Iterable[Any]) -> tuple[Any, ...]:

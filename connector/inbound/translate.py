@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from connector.engine.trust import FROM_BROWSER
-from connector.fields import clean_name
+from connector.harmless import clean_name
 from connector.inbound.options import Snippet, origin_of
 from connector.inbound.reading import Problem
 from connector.inbound.records import (

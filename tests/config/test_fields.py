@@ -17,15 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.fields import (
-    LONGEST_NAME,
     NAMES,
-    clean_name,
     compile_template,
     format_money,
     names_used,
     render,
     values,
 )
+from connector.harmless import LONGEST_NAME, clean_name
 from connector.model import Checkout, Customer, LineItem, Money, Stage
 from connector.zones import zone_of
 

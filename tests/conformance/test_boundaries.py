@@ -26,6 +26,8 @@ ROOT = Path(connector.__file__).resolve().parent.parent
 OPEN_TO_ADAPTERS = {"connector.model", "connector.errors", "connector.http", "connector.registry"}
 # abilities that some have, each in a file of its own
 OPEN_TO_ADAPTERS |= {"connector.merge", "connector.hooks", "connector.coupons"}
+# plain judgements that adapters and engine must share: what is a link
+OPEN_TO_ADAPTERS |= {"connector.harmless"}
 # The site that tells by itself is nobody's product: its API is our own. Its adapter takes its keys from there.
 OF_OUR_OWN = "inbound"
 OPEN_TO_OUR_OWN = {*OPEN_TO_ADAPTERS, "connector.inbound.options"}

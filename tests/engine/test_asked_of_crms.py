@@ -12,8 +12,8 @@ from world import World
 
 from connector import registry
 from connector.engine.accounts import asked_in_vain
-from connector.engine.prepare import _presentable
 from connector.errors import ConfigError
+from connector.harmless import presentable
 from connector.model import Checkout, Customer, Money
 
 
@@ -46,7 +46,7 @@ def test_names_reach_the_crm_without_links_and_markup(clock: Any) -> None:
     now = clock()
     customer = Customer("ann@example.com", first_name="Ann <b>won</b> https://evil.example", last_name="O'Hara")
     checkout = Checkout("1", "open", now, now, now, customer, Money(Decimal(1), "EUR"))
-    cleaned = _presentable(checkout).customer
+    cleaned = presentable(checkout).customer
     assert "evil" not in cleaned.first_name
     assert "<" not in cleaned.first_name
     assert cleaned.last_name == "O'Hara"
