@@ -26,18 +26,14 @@ import urllib3
 from urllib3.exceptions import (
     ClosedPoolError,
     ConnectTimeoutError,
-    DecodeError,
     HTTPError,
-    InvalidHeader,
     LocationValueError,
     NameResolutionError,
     NewConnectionError,
-    ProtocolError,
     SSLError,
 )
-from urllib3.exceptions import TimeoutError as UrllibTimeout
 
-from connector import deadline
+from connector import deadline, wire_words
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.rate import Bucket, Rate
 from connector.redact import redact
@@ -232,7 +228,8 @@ class Door:
         repeatable: bool | None = None,
     ) -> Response:
         """Like `request`, for a request that a vendor's package built. It must stay on this door's own origin."""
-        if not url.startswith(f"{self.base_url}/") and _origin(url) != self._origin:
+        here = self._origin is not None and _origin(url) == self._origin
+        if not here and not url.startswith(f"{self.base_url}/"):
             raise ConfigError(f"{self.name}: a request to another host than the configured one was refused")
         if not all(_sendable(part) for pair in headers.items() for part in pair):
             raise ConfigError(f"{self.name}: a key holds a line break or another odd character. Copy it anew")
@@ -280,9 +277,9 @@ class Door:
     def error(self, response: Response, detail: str | None = None) -> WinbackError:
         """The error that an answer means by its status, for adapters that allowed a status and then want it raised."""
         status = response.status
-        words = self.redact(detail if detail is not None else _detail(response))
+        words = self.redact(detail if detail is not None else wire_words.detail(response.body))
         message = f"{self.name} answered HTTP {status}" + (f": {words}" if words else "")
-        if status in UNWELL or status >= 500:
+        if status in UNWELL or status >= 500 or status < 200:
             return TransientError(message, response.retry_after)
         if status in (401, 403):
             return ConfigError(f"{message.rstrip('.')}. Check the key and what it may do")
@@ -313,12 +310,13 @@ class Door:
         if isinstance(error, (LocationValueError, UnicodeError, http.client.InvalidURL)):
             return ConfigError(f"{self.name}: {host} is not an address that can be asked. Correct it")
         if isinstance(error, (SSLError, ssl.SSLError)):
-            return TransientError(f"{self.name}: the TLS connection failed: {self.redact(_tls_words(error, host))}")
+            why = self.redact(wire_words.tls_words(error, host))
+            return TransientError(f"{self.name}: the TLS connection failed: {why}")
         if isinstance(error, NameResolutionError):
             return TransientError(f"{self.name}: the host name {host} cannot be found")
         never_sent = isinstance(error, (NewConnectionError, ConnectTimeoutError, ClosedPoolError))
         words = "no connection" if never_sent else "the answer was lost"
-        message = f"{self.name}: {words}: {self.redact(_words(error))}"
+        message = f"{self.name}: {words}: {self.redact(wire_words.words(error))}"
         return _AtOnceError(message) if never_sent or again else TransientError(message)
 
 
@@ -356,48 +354,3 @@ def _http_date(value: str) -> datetime | None:
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _tls_words(error: Exception, host: str | None) -> str:
-    cause = error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate of {host} is not valid ({cause.verify_message.rstrip('.')})"
-    reason = cause.reason if isinstance(cause, ssl.SSLError) else None
-    return reason.replace("_", " ").lower() if reason else "it broke off"
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, NewConnectionError):
-        cause = error.__cause__
-        return (cause.strerror if isinstance(cause, OSError) else None) or "it was refused"
-    if isinstance(error, (UrllibTimeout, TimeoutError)):
-        return "it took too long"
-    if isinstance(error, DecodeError):
-        return "it cannot be unpacked"
-    if isinstance(error, (ProtocolError, OSError, http.client.HTTPException)):
-        return "the connection broke off"
-    if isinstance(error, (InvalidHeader, ValueError)):
-        return "it is no proper HTTP"
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _detail(response: Response) -> str:
-    """The sentence in an error body, whichever of the common shapes it has, on one line."""
-    text = response.body[:65536].decode("utf-8", "replace")
-    try:
-        found = _sentence(json_module.loads(text))
-    except (ValueError, RecursionError):
-        found = "" if "<" in text[:200] else text[:200]
-    return "".join(letter if letter.isprintable() else " " for letter in found[:300]).strip()
-
-
-def _sentence(data: Any) -> str:
-    if isinstance(data, str):
-        return data
-    if isinstance(data, list):
-        return _sentence(data[0]) if data else ""
-    if isinstance(data, dict):
-        for key in ("detail", "message", "error_description", "title", "error", "errors"):
-            if data.get(key):
-                return _sentence(data[key])
-    return ""

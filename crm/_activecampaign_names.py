@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 ATTRIBUTES = {"FIRSTNAME": "firstName", "LASTNAME": "lastName", "PHONE": "phone"}
 ACTIVE = "1"
 PAGE = 100  # the most that one answer holds
+MOST_PAGES = 100  # of any list: no account has so much, and no answer may keep us busy without an end
 
 
 class Names:
@@ -94,11 +95,13 @@ class Names:
 
     def _read_fields(self) -> None:
         found: list[Any] = []
-        while True:
+        for _ in range(MOST_PAGES):
             page = rows(self._door, "/fields", "fields", {"limit": str(PAGE), "offset": str(len(found))})
             found += page
             if len(page) < PAGE:
                 break
+        else:
+            raise TransientError(f"ActiveCampaign lists more than {len(found)} fields, without an end")
         by_tag = {str(row["perstag"]).casefold(): str(row["id"]) for row in found}
         self._fields = by_tag | {str(row["title"]).casefold(): str(row["id"]) for row in found}
         self._homeless = {str(row["id"]) for row in found if row.get("relations") == []}

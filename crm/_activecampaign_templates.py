@@ -18,7 +18,7 @@ from typing import Any
 from connector.errors import RejectedError
 from connector.http import Door
 from connector.merge import Mail, Merge, Stored
-from crm._activecampaign_names import PAGE, perstag, rows
+from crm._activecampaign_names import MOST_PAGES, PAGE, perstag, rows
 from crm._activecampaign_records import is_same
 
 MERGE = Merge(
@@ -48,11 +48,9 @@ def find(door: Door, name: str, automation: int | None) -> Stored:
 
 
 def _campaigns(door: Door, query: dict[str, str]) -> Iterator[Any]:
-    offset = 0
-    while True:
-        page = rows(door, "/campaigns", "campaigns", {**query, "limit": str(PAGE), "offset": str(offset)})
+    for number in range(MOST_PAGES):
+        page = rows(door, "/campaigns", "campaigns", {**query, "limit": str(PAGE), "offset": str(number * PAGE)})
         yield from page
-        offset += len(page)
         if len(page) < PAGE:
             return
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from connector.errors import ConfigError, TransientError
 from connector.http import Door, Http, Rate, Response
@@ -22,6 +23,7 @@ ORIGIN = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
 MEDIA = "application/vnd.api+json"
 PAGE = 100  # profiles in one answer
+MOST_PAGES = 100  # of the metrics; an account has some dozens
 MOST = 1000  # profiles in one call on a list or on subscriptions
 # A burst and a minute's refill together stay under the steady limit.
 PROFILES = Rate(per_second=11, burst=70)
@@ -92,15 +94,16 @@ class Api:
     def has_metric(self, name: str) -> bool:
         """Whether an event of this name ever came in."""
         query = {"fields[metric]": "name"}
-        while True:
+        for _ in range(MOST_PAGES):
             page = self.read("/api/metrics", "metrics:read", query)
             if any(each["attributes"]["name"] == name for each in page["data"]):
                 return True
             next_page = (page.get("links") or {}).get("next") or ""
             cursor = re.search(r"[?&]page(?:\[|%5B)cursor(?:\]|%5D)=([^&]+)", next_page)
             if not cursor:
-                return False
-            query["page[cursor]"] = cursor[1]
+                break
+            query["page[cursor]"] = unquote(cursor[1])
+        return False
 
     def contacts(self, emails: Iterable[str], *, with_keys: bool = False) -> dict[str, Contact]:
         """The profiles that exist, by address in lower case; 100 addresses at most."""

@@ -37,6 +37,7 @@ CHECKOUT_OVERLAP = timedelta(minutes=30)
 ORDER_OVERLAP = timedelta(minutes=5)
 FIRST_CHECKOUTS, FIRST_ORDERS, LINES_EACH, MORE_LINES = 10, 50, 10, 50
 LARGEST_PAGE = 250
+MOST_PAGES_OF_LINES = 200  # a cart that goes on after that is no cart
 DEEPEST = 5000  # records in one run of pages; Shopify refuses to page past 25,000
 READABLE = {"firstName", "lastName", "phone", "phoneNumber", "defaultPhoneNumber", "address1", "countryCodeV2"} | {
     "shippingAddress",
@@ -256,6 +257,8 @@ class Shopify:
             yield nodes, pending, answer.date, not info["hasNextPage"]
             if not info["hasNextPage"]:
                 return
+            if info["endCursor"] in (None, after):
+                raise TransientError(f"{self._name}: Shopify's list of {run.root} does not go on")
             pending, after, depth = [], info["endCursor"], depth + len(nodes)
             if nodes and depth >= DEEPEST and (where := run.beyond(nodes[-1])) != run.where:
                 run.where, after, depth = where, None, 0
@@ -288,7 +291,9 @@ class Shopify:
         """The checkout with the lines that did not fit on its first page."""
         lines = node["lineItems"]
         found, info = list(lines["nodes"]), lines["pageInfo"]
-        while info["hasNextPage"]:
+        for _ in range(MOST_PAGES_OF_LINES):
+            if not info["hasNextPage"]:
+                break
             answer = self._api.query(
                 LINES,
                 {

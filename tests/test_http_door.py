@@ -306,6 +306,13 @@ def test_a_request_to_another_origin_is_refused(door: Door, store: Server, url: 
     assert store.journal == []
 
 
+def test_a_door_whose_own_address_is_none_opens_to_nobody(http: Http, store: Server) -> None:
+    door = http.door("http://user@127.0.0.1:9", name="the shop", rate=FREE)
+    with pytest.raises(ConfigError, match="another host"):
+        door.send("GET", store.url.replace("://", "://user@") + "/x", headers={})
+    assert store.journal == []
+
+
 def test_the_same_origin_may_be_written_otherwise(door: Door, store: Server) -> None:
     assert door.send("GET", store.url.upper() + "/x?page=2", headers={}).status == 200
 
