@@ -97,7 +97,13 @@ class JsonFormatter(logging.Formatter):
             entry["error"] = clean(self.formatException(record.exc_info))
         if record.stack_info:
             entry["stack"] = clean(self.formatStack(record.stack_info))
-        return json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace").decode()
+        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace").decode()
+        # JSON lets the control characters beyond ASCII stand, and a terminal that shows the log obeys them.
+        return line if line.isprintable() else "".join(map(_escaped, line))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def _plain(value: object) -> object:

@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,11 +66,15 @@ class State:
 
 
 def create_app(state: State) -> Starlette:
-    """The application. Everything but health, short links and signed routes wants the password, if there is one."""
+    """The application. Everything but health, short links and signed routes wants the password.
+
+    Without one, it wants to be called by a name of this machine: a web page that gave its own host name our address, or
+    a proxy that passes on too much, gets nothing.
+    """
     unguarded = [Route("/healthz", _health(state)), Route("/r/{token}", _short_link(state)), *state.signed]
     routes = [*unguarded, Route("/metrics", _metrics(state)), *state.routes]
-    guard = Middleware(_Password, username=state.username, password=state.password, unguarded=unguarded)
-    return Starlette(routes=routes, middleware=[guard] if state.password else [])
+    refuse = partial(_wants_password, f"{state.username}:{state.password}".encode()) if state.password else _wants_name
+    return Starlette(routes=routes, middleware=[Middleware(_Guard, refuse=refuse, unguarded=unguarded)])
 
 
 def _health(state: State) -> Callable[[Request], Any]:
@@ -111,33 +116,47 @@ def _is_web(url: str | None) -> bool:
     return url is not None and url.lower().startswith(("https://", "http://"))
 
 
-class _Password:
-    """HTTP basic authentication, for all but some routes."""
+Headers = Mapping[bytes, bytes]
 
-    def __init__(self, app: ASGIApp, *, username: str, password: str, unguarded: Sequence[Route]) -> None:
-        self._app, self._unguarded = app, unguarded
-        self._expected = f"{username}:{password}".encode()
+
+class _Guard:
+    """Refuses requests, but for some routes."""
+
+    def __init__(
+        self, app: ASGIApp, *, refuse: Callable[[Headers], Response | None], unguarded: Sequence[Route]
+    ) -> None:
+        self._app, self._refuse, self._unguarded = app, refuse, unguarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_unguarded(scope) or self._may(scope):
-            await self._app(scope, receive, send)
-            return
-        headers = {"www-authenticate": 'Basic realm="winback", charset="UTF-8"', **NO_STORE}
-        await PlainTextResponse("This page wants a username and a password.\n", 401, headers)(scope, receive, send)
+        refusal = None if self._is_unguarded(scope) else self._refuse(dict(scope["headers"]))
+        await (refusal or self._app)(scope, receive, send)
 
     def _is_unguarded(self, scope: Scope) -> bool:
         return scope["type"] == "http" and any(route.path_regex.match(scope["path"]) for route in self._unguarded)
 
-    def _may(self, scope: Scope) -> bool:
-        sent = dict(scope["headers"]).get(b"authorization", b"")
-        kind, _, encoded = sent.partition(b" ")
-        if kind.lower() != b"basic":
-            return False
-        try:
-            given = base64.b64decode(encoded.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        return hmac.compare_digest(given, self._expected)
+
+def _wants_password(expected: bytes, headers: Headers) -> Response | None:
+    """HTTP basic authentication."""
+    kind, _, encoded = headers.get(b"authorization", b"").partition(b" ")
+    try:
+        given = base64.b64decode(encoded.strip(), validate=True) if kind.lower() == b"basic" else b""
+    except (binascii.Error, ValueError):
+        given = b""
+    if hmac.compare_digest(given, expected):
+        return None
+    asks = {"www-authenticate": 'Basic realm="winback", charset="UTF-8"', **NO_STORE}
+    return PlainTextResponse("This page wants a username and a password.\n", 401, asks)
+
+
+def _wants_name(headers: Headers) -> Response | None:
+    try:
+        host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
+    except ValueError:
+        host = ""
+    if is_loopback(host):
+        return None
+    words = "Without a password this page is for this machine only: call it by 127.0.0.1, or set http.password.\n"
+    return PlainTextResponse(words, 403, NO_STORE)
 
 
 @dataclass(frozen=True)

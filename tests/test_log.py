@@ -107,12 +107,14 @@ def test_warnings_of_python_are_logged() -> None:
 
 
 def test_a_shoppers_name_cannot_draw_on_the_terminal_nor_forge_a_json_line() -> None:
-    name = "\x1b[2J\u202eeve\r\n{}"
+    name = "\x1b[2J\x9b2J\u202eeve\r\n\u2028{}"
     text = lines("text", lambda: logging.getLogger("connector").info("for %s", name))
     assert "\x1b" not in "".join(text)
     assert "\u202e" not in "".join(text)
     assert len(text) == 1
-    assert len(lines("json", lambda: logging.getLogger("connector").info("for %s", name))) == 1
+    (line,) = lines("json", lambda: logging.getLogger("connector").info("for %s", name))
+    assert line.isprintable()
+    assert json.loads(line)["message"] == f"for {name}"
 
 
 def test_half_a_character_is_no_reason_to_fail() -> None:

@@ -186,6 +186,34 @@ def test_without_a_password_only_this_machine_is_answered() -> None:
         assert get(server, "/healthz")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8484", 200),
+        ("localhost:8484", 200),
+        ("[::1]:8484", 200),
+        ("winback.localhost", 200),
+        ("evil.example:8484", 403),  # a page whose own name leads to 127.0.0.1
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1@evil.example", 403),
+        ("2130706433x", 403),
+        ("[::1", 403),
+        ("", 403),
+    ],
+)
+def test_without_a_password_it_wants_to_be_called_by_this_machines_name(host: str, status: int) -> None:
+    with running(replace(STATE, routes=[Route("/", _hello)])) as server:
+        for path in ("/metrics", "/"):
+            code, _, said = get(server, path, {"Host": host})
+            assert code == status
+            assert status == 200 or "winback" not in said
+        assert get(server, "/healthz", {"Host": host})[0] == 200
+        assert get(server, "/r/abc", {"Host": host})[0] == 302, "short links come through the owner's proxy"
+    with running(GUARDED) as server:
+        assert get(server, "/metrics", {"Host": host, **basic("owner", "pässword:1")})[0] == 200
+
+
 def test_a_taken_port_is_the_owners_to_change() -> None:
     with running(STATE) as server, pytest.raises(ConfigError) as refused:
         serve(create_app(STATE), f"127.0.0.1:{server.port}")
