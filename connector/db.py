@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -300,6 +301,9 @@ def _prepare_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT, 0o600))  # addresses are in it: the owner's eyes only
+        if not os.access(path.parent, os.W_OK):  # SQLite keeps its log beside the file, also for readers
+            number = errno.EROFS if os.statvfs(path.parent).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(number, os.strerror(number))
     except OSError as error:
         raise ConfigError(f"the database folder {path.parent} cannot be written: {error.strerror}") from None
 
