@@ -12,7 +12,7 @@ RUN python -m venv /opt/build \
     && python -m venv /opt/winback \
     && /opt/winback/bin/pip install --no-index --no-deps /wheels/*.whl
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE winback.cdx.json ./
 COPY connector connector
 COPY platforms platforms
 COPY crm crm

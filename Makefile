@@ -12,7 +12,7 @@ RUNTIME := --extra postgres
 DEV := --extra postgres --group dev -c requirements.lock -c requirements-build.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test reliability lint format lock check-lock clean
+.PHONY: help demo test reliability lint format lock check-lock sbom audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,12 @@ check-lock: $(VENV)/.dev ## fails where a lock file does not answer pyproject.to
 	  sed -nE 's/^([^ #][^\\]*[^ \\]) *\\?$$/\1/p' $$lock | diff - $(VENV)/locks/$$lock \
 	  || { echo "$$lock is not current: run make lock" >&2; exit 1; }; \
 	done
+
+sbom: $(VENV)/.dev ## what a release is made of, with licences and hashes, into winback.cdx.json
+	@$(BIN)/python .ci/sbom.py
+
+audit: $(VENV)/.dev ## asks osv.dev about every locked package; says so where it cannot be asked
+	@$(BIN)/python .ci/audit.py requirements*.lock
 
 clean: ## takes away what make made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .hypothesis .import_linter_cache
