@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,19 @@ def test_the_list_names_every_locked_package_with_version_licence_and_hashes() -
     about = document()
     assert (about["bomFormat"], about["specVersion"]) == ("CycloneDX", "1.6")
     assert about["metadata"]["component"]["version"] == __version__
+
+
+def test_the_list_of_parts_goes_into_wheel_and_image(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", tmp_path, ROOT], check=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/sboms/winback.cdx.json")]
+        assert archive.read(name) == (ROOT / "winback.cdx.json").read_bytes()
+    copied = re.search(r"^COPY pyproject.toml .*", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert copied is not None
+    assert "winback.cdx.json" in copied[0]
+    assert "!winback.cdx.json" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
 def test_a_licence_that_is_not_known_to_be_fine_is_refused() -> None:
