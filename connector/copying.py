@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Integer, func, select
+from sqlalchemy import Connection, Integer, Table, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import SQLModel
 
@@ -31,24 +34,35 @@ def copy_into(source_url: str, target_url: str) -> bool:
 
 def replace_content(source: Database, target: Database) -> bool:
     """Puts every row of one database in the place of the other's, in one transaction; False where there is none."""
-    try:
-        with source.read() as reading, target.write() as writing:
-            version = version_of(reading)
-            if version is None:  # empty: nothing was ever stored
-                return False
-            if version != HEAD:
-                raise ConfigError(
-                    f"the database {source.name} is of another version; start the daemon once to upgrade it"
-                )
+    with _named(source), source.read() as reading:
+        version = version_of(reading)
+        if version is None:  # empty: nothing was ever stored
+            return False
+        if version != HEAD:
+            raise ConfigError(f"the database {source.name} is of another version; start the daemon once to upgrade it")
+        with _named(target), target.write() as writing:
             for each in reversed(SQLModel.metadata.sorted_tables):
                 writing.execute(each.delete())
             for each in SQLModel.metadata.sorted_tables:
-                for rows in reading.execute(select(each)).partitions(1000):
-                    writing.execute(each.insert(), [dict(row._mapping) for row in rows])
+                for rows in _rows(source, reading, each):
+                    writing.execute(each.insert(), rows)
             _count_on(writing, target)
-            return True
+    return True
+
+
+def _rows(source: Database, reading: Connection, each: Table) -> Iterator[list[dict[str, Any]]]:
+    with _named(source):
+        for rows in reading.execute(select(each)).partitions(1000):
+            yield [dict(row._mapping) for row in rows]
+
+
+@contextmanager
+def _named(database: Database) -> Iterator[None]:
+    """What goes wrong here is that database's trouble."""
+    try:
+        yield
     except SQLAlchemyError as error:
-        raise ConfigError(f"the database {source.name} cannot be used: {words_of(error)}") from None
+        raise ConfigError(f"the database {database.name} cannot be used: {words_of(error)}") from None
 
 
 def _count_on(connection: Connection, target: Database) -> None:

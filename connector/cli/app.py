@@ -11,7 +11,7 @@ import typer
 from connector import __version__
 from connector.cli import clients, deliveries, hooks, leads, templates
 from connector.cli.companions import WithCompanions
-from connector.cli.options import Config, Email, Json, OneClient, duration
+from connector.cli.options import Config, Email, Force, Json, OneClient, duration
 
 app = typer.Typer(
     cls=WithCompanions,
@@ -68,7 +68,7 @@ def sync(
     winback sync -c acme.yaml --dry-run
     winback sync -c acme.yaml
     """
-    from connector.cli.running import run_sync
+    from connector.cli.syncing import run_sync
 
     raise typer.Exit(run_sync(config, dry_run=dry_run))
 
@@ -250,9 +250,6 @@ def adapters(json: Json = False) -> None:
     from connector.cli.adapters import list_adapters
 
     list_adapters(as_json=json)
-
-
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 @app.command()

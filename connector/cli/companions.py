@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -13,7 +12,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from connector.cli.show import say
 from connector.errors import ConfigError
+from connector.writing import new_file
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: equal files make equal bytes on every machine
 LEFT_OUT = ("tests", "__pycache__")
@@ -68,16 +69,9 @@ def _write(companion: Any, output: str, *, force: bool) -> None:
         sys.stdout.buffer.flush()
         return
     path = Path(output)
-    if path.exists() and not force:
-        raise ConfigError(f"{path} is there already: add --force to replace it, or name another file with -o")
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with new_file(path, overwrite=force) as part:
         part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    print(f"{path}: {companion.title}. {companion.install}")
+    say(f"{path}: {companion.title}. {companion.install}")
 
 
 def packed(folder: Path, name: str) -> bytes:

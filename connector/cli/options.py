@@ -22,8 +22,16 @@ def duration(text: str) -> timedelta:
         raise typer.BadParameter(str(error)) from None
 
 
-Config = Annotated[Path, typer.Option("-c", "--config", metavar="PATH", help=CONFIG_HELP)]
-LateConfig = Annotated[Path | None, typer.Option("-c", "--config", metavar="PATH", help=CONFIG_HELP)]
+def path(text: str) -> Path:
+    """A path; an empty one, such as "$UNSET" in a script, would be the current folder."""
+    if not text:
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
+
+Config = Annotated[Path, typer.Option("-c", "--config", parser=path, metavar="PATH", help=CONFIG_HELP)]
+LateConfig = Annotated[Path | None, typer.Option("-c", "--config", parser=path, metavar="PATH", help=CONFIG_HELP)]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")]
 OneClient = Annotated[
     str | None, typer.Option("--client", metavar="ID", help="Which client, where the folder holds several.")

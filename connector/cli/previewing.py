@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,8 @@ from connector.engine.payload import read_payload
 from connector.errors import ConfigError
 from connector.model import Checkout, Customer, LineItem, Money
 from connector.templates import LANGUAGES
-from connector.templates.preview import MARK, page
+from connector.templates.preview import page
+from connector.writing import new_file
 
 CHECKOUTS = table(tables.Checkout)
 SAMPLE_CODE = "BACK-4F7K2"
@@ -37,6 +37,7 @@ def preview_templates(
     output: Path,
     emails: Sequence[str] | None,
     languages: Sequence[str] | None,
+    force: bool,
 ) -> None:
     """Writes the page, with a shopper's cart or a sample."""
     chosen(emails, languages)  # a misspelt name is told before anything else
@@ -51,7 +52,7 @@ def preview_templates(
     spoken = checkout.locale[:2].lower() if checkout.locale else "en"
     templates = chosen(emails, languages or [spoken if spoken in LANGUAGES else "en"])
     whose = f"With the cart of {email}; the code is a sample." if email else "With a sample cart."
-    _write(output, page(templates, _values(one, checkout, store, now), whose))
+    _write(output, page(templates, _values(one, checkout, store, now), whose), force=force)
     say(f"written to {output}: open it in a browser")
 
 
@@ -91,12 +92,8 @@ def _values(client: Client, checkout: Checkout, store: str, now: datetime) -> Ma
     )
 
 
-def _write(output: Path, text: str) -> None:
-    """Only over an earlier preview, and readable for the owner alone: it may hold a shopper's data."""
-    try:
-        if output.exists() and MARK not in output.read_text(encoding="utf-8", errors="replace"):
-            raise ConfigError(f"{output} is there already and is no preview: choose another name with -o")
-        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror or error}") from None
+def _write(output: Path, text: str, *, force: bool) -> None:
+    """Readable for the owner alone: it may hold a shopper's data."""
+    with new_file(output, overwrite=force) as part:
+        part.touch(0o600)
+        part.write_text(text, encoding="utf-8", errors="replace")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.options import LateConfig, ListByDefault, OneClient, config_of
+from connector.cli.options import Force, LateConfig, ListByDefault, OneClient, config_of
 
 app = typer.Typer(
     cls=ListByDefault,
@@ -108,6 +108,7 @@ def preview(
     ),
     template: Which = None,
     lang: Languages = None,
+    force: Force = False,
     client: OneClient = None,
 ) -> None:
     """Write a page that shows the e-mails, to open in a browser.
@@ -115,10 +116,10 @@ def preview(
     Without --lang it is the shopper's language, or else English.
 
     \b
-    winback templates preview -c acme.yaml
+    winback templates preview -c acme.yaml --force
     winback templates preview -c acme.yaml --email ann@example.com -o ann.html
     """
     from connector.cli.previewing import preview_templates
 
     path = config_of(context, config)
-    preview_templates(path, client=client, email=email, output=output, emails=template, languages=lang)
+    preview_templates(path, client=client, email=email, output=output, emails=template, languages=lang, force=force)

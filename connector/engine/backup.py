@@ -20,10 +20,11 @@ from sqlalchemy import Row, func, inspect, select
 
 from connector import tables
 from connector.copying import copy_into, replace_content
-from connector.db import Database, table
+from connector.db import Database, parse_url, table
 from connector.engine.facts import ERASURES
 from connector.engine.hand import erase_rows
 from connector.errors import ConfigError
+from connector.writing import new_file
 
 CHECKOUTS = table(tables.Checkout)
 SUPPRESSIONS = table(tables.Suppression)
@@ -34,18 +35,12 @@ def backup(database_url: str, file: Path, *, overwrite: bool = False) -> int:
 
     It is complete or not there at all. Raises ConfigError.
     """
-    if file.exists() and not overwrite:
-        raise ConfigError(f"{file} is there already; name another file with -o, or add --force to replace it")
-    try:
-        with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".winback-backup-") as folder:
-            copy = Path(folder) / "copy.db"
-            if not copy_into(database_url, f"sqlite:///{copy}"):
-                raise ConfigError("there is no database yet, so there is nothing to copy; `winback run` makes it")
-            size = copy.stat().st_size
-            os.replace(copy, file)
-            return size
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror or error}") from None
+    if _is_own(database_url, file):
+        raise ConfigError(f"{file} belongs to the database itself; name another file with -o")
+    with new_file(file, overwrite=overwrite) as copy:
+        if not copy_into(database_url, f"sqlite:///{copy}"):
+            raise ConfigError("there is no database yet, so there is nothing to copy; `winback run` makes it")
+        return copy.stat().st_size
 
 
 def restore(database_url: str, file: Path, now: datetime, *, overwrite: bool = False) -> int:
@@ -53,8 +48,9 @@ def restore(database_url: str, file: Path, now: datetime, *, overwrite: bool = F
 
     Raises ConfigError where the file is no backup, a daemon is at work, or the database is in use without `overwrite`.
     """
-    if not file.is_file():
-        raise ConfigError(f"there is no file {file}")
+    _must_be_readable(file)
+    if _is_own(database_url, file):
+        raise ConfigError(f"{file} belongs to the database itself; name what `winback backup` wrote")
     with tempfile.TemporaryDirectory(prefix="winback-restore-") as folder:
         source = _open_copy(file, Path(folder) / "copy.db")
         target = Database(database_url)
@@ -67,9 +63,30 @@ def restore(database_url: str, file: Path, now: datetime, *, overwrite: bool = F
             target.close()
 
 
+def _is_own(database_url: str, file: Path) -> bool:
+    """Whether a file is the database, or what SQLite and the lock keep beside it."""
+    url = parse_url(database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return False
+    return os.path.realpath(file) in [os.path.realpath(url.database) + end for end in ("", "-wal", "-shm", ".lock")]
+
+
+def _must_be_readable(file: Path) -> None:
+    try:
+        if not file.is_file():
+            raise ConfigError(f"there is no file {file}")
+        with file.open("rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from None
+
+
 def _open_copy(file: Path, copy: Path) -> Database:
     """The backup, brought up to date if it is of an older version, without changing the file."""
-    shutil.copyfile(file, copy)
+    try:
+        shutil.copyfile(file, copy)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be copied to {copy.parent}: {error.strerror or error}") from None
     found = Database(f"sqlite:///{copy}")
     try:
         with found.read() as connection:

@@ -47,6 +47,8 @@ def known(ctx: Context) -> list[dict[str, Any]]:
 def rename(ctx: Context, old: str, new: str) -> str:
     """Gives everything that is known of a client to its new name. The file has the new name already."""
     _must_be_known(ctx, old)
+    if old == new:
+        raise ConfigError(f"{old} is its name already; say OLD and NEW, such as {old} {old}-2")
     if old in ctx.clients:
         raise ConfigError(f"{old} is still in the configuration: write `client: {new}` in its file first")
     if new not in ctx.clients:

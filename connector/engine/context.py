@@ -107,6 +107,10 @@ class Context:
     clock: Callable[[], datetime]
     clients: Mapping[str, Client]
     alert: Callable[[str, str], None] = lambda subject, message: log.error("%s: %s", subject, message)
+    # What goes wrong for a while, and after how long it is tried again, where that is known.
+    trouble: Callable[[str, str, timedelta | None], None] = lambda subject, message, wait: log.warning(
+        "%s: %s", subject, again_in(message, wait)
+    )
     numbers: Numbers = field(default_factory=lambda: NoNumbers())
     coupon_locks: dict[tuple[str, str], threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     client_locks: dict[str, threading.RLock] = field(default_factory=lambda: defaultdict(threading.RLock))
@@ -119,11 +123,11 @@ class Context:
         )
 
 
-def again_in(text: str, wait: timedelta) -> str:
+def again_in(text: str, wait: timedelta | None) -> str:
     """`text` with what happens next: `…. Winback tries again in 4 min`."""
-    length = wait.total_seconds()
-    when = f"{length:.0f} s" if length < 100 else f"{length / 60:.0f} min"
-    return f"{text.rstrip('.')}. Winback tries again in {when}"
+    length = wait.total_seconds() if wait else 0
+    when = f" in {length:.0f} s" if length < 100 else f" in {length / 60:.0f} min"
+    return f"{text.rstrip('.')}. Winback tries again{when if wait else ''}"
 
 
 def seconds(value: float) -> timedelta:

@@ -14,7 +14,7 @@ from connector import tables
 from connector.coupons import ONE_IN, Coupons
 from connector.db import is_out, table
 from connector.engine.accounts import Accounts
-from connector.engine.context import Client, Context, again_in, log
+from connector.engine.context import Client, Context, log
 from connector.engine.coupons import CONFIG_PAUSE, RULE, STORE_PAUSE
 from connector.engine.facts import store_clocks
 from connector.engine.live_coupons import coupons_of, maker, on_clock
@@ -137,7 +137,7 @@ def _later(ctx: Context, accounts: Accounts, client: Client, row: Row[Any], erro
         if paused:
             ctx.alert(f"{client.id}/{row.store}", text)
         else:
-            log.warning("%s/%s: %s", client.id, row.store, again_in(text, wait))
+            ctx.trouble(f"{client.id}/{row.store}", text, wait)
     return text
 
 

@@ -18,7 +18,7 @@ from connector.coupons import Coupon, Offer, is_too_soon
 from connector.db import is_out, table
 from connector.engine import endings
 from connector.engine.accounts import Accounts
-from connector.engine.context import Client, Context, again_in, log
+from connector.engine.context import Client, Context, log
 from connector.engine.done import steps_after
 from connector.engine.facts import store_clocks
 from connector.engine.live_coupons import Live, Promise, coupons_of, maker, on_clock
@@ -230,7 +230,7 @@ def _wait(ctx: Context, accounts: Accounts, client: Client, job: Job, row: Row[A
     if paused:
         ctx.alert(f"{client.id}/{store}", f"{error}. Until then, steps that promise a coupon wait; the others go on")
     else:
-        log.warning("%s/%s: %s", client.id, store, again_in(f"no coupon could be made: {error}", again - now))
+        ctx.trouble(f"{client.id}/{store}", f"no coupon could be made: {error}", again - now)
 
 
 def _refused(ctx: Context, client: Client, job: Job, error: RejectedError) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from connector import registry, tables
 from connector.db import is_out, table
 from connector.engine.accounts import Accounts
-from connector.engine.context import Client, Context, again_in, log
+from connector.engine.context import Client, Context, log
 from connector.engine.coupons import provide
 from connector.engine.prepare import Job, prepare_jobs
 from connector.engine.settle import settle
@@ -278,7 +278,7 @@ def _account_failed(ctx: Context, accounts: Accounts, client: str, crm: str, err
         if paused:
             ctx.alert(f"{client}/{crm}", str(error))
         else:
-            log.warning("%s/%s: %s", client, crm, again_in(str(error), wait))
+            ctx.trouble(f"{client}/{crm}", str(error), wait)
     return Round(error=str(error))
 
 
@@ -296,10 +296,8 @@ def _account_after(
     if config or asked or (errors and not fine):
         return _account_failed(ctx, accounts, client, crm, config or asked or errors[0])
     if errors:
-        said = str(errors[0]).rstrip(".")
-        log.warning(
-            "%s/%s: %s. Winback tries again (%d of %d deliveries)", client, crm, said, len(errors), len(results)
-        )
+        share = f"{len(errors)} of {len(results)} deliveries"
+        ctx.trouble(f"{client}/{crm}", f"{str(errors[0]).rstrip('.')} ({share})", None)
     if fine:
         with ctx.db.write() as connection:
             here = (CRMS.c.client == client, CRMS.c.id == crm, CRMS.c.failures > 0)

@@ -16,7 +16,7 @@ from sqlalchemy import Row, select, update
 from connector import registry, tables
 from connector.db import is_out, table
 from connector.engine.accounts import Accounts
-from connector.engine.context import Client, Context, again_in, log
+from connector.engine.context import Client, Context, log
 from connector.engine.counting import read_visits
 from connector.engine.decide import decide_client
 from connector.engine.intake import store_checkouts, store_orders
@@ -168,7 +168,7 @@ def _finish(
         if values["paused"]:
             ctx.alert(f"{client.id}/{store}", values["error"])
         else:
-            log.warning("%s/%s: %s", client.id, store, again_in(values["error"], values["next_poll_at"] - now))
+            ctx.trouble(f"{client.id}/{store}", values["error"], values["next_poll_at"] - now)
 
 
 def _failed(

@@ -14,7 +14,6 @@ from connector.templates import LANGUAGES, Template
 from connector.templates.page import html_of, text_of
 from connector.templates.words import Filled, write
 
-MARK = "<!-- made by winback templates preview -->"
 POLICY = "default-src 'none'; img-src https: http:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 SYNTAX = {ord(char): f"&#{ord(char)};" for char in "*|{}[]%$"}
 STYLE = """
@@ -34,7 +33,7 @@ def inert(text: str) -> str:
 def page(templates: Iterable[Template], values: Mapping[str, str], whose: str) -> str:
     """The HTML page. `whose` says in a sentence whose data these are."""
     parts = [_section(template, values) for template in templates]
-    head = f'{MARK}\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    head = f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n<meta name="referrer" content="no-referrer">\n'
         f"<title>Winback: preview of the e-mails</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"

@@ -39,7 +39,7 @@ def test_it_writes_the_plugins_zip(owner: Owner) -> None:
 def test_it_replaces_nothing_unless_told_to(owner: Owner) -> None:
     (owner.folder / "plugin.zip").write_text("mine")
     refused = owner.bare("woocommerce-plugin", "-o", "plugin.zip").refused()
-    assert refused == "plugin.zip is there already: add --force to replace it, or name another file with -o"
+    assert refused == "plugin.zip is there already; name another file with -o, or add --force to replace it"
     assert (owner.folder / "plugin.zip").read_text() == "mine"
     assert owner.bare("woocommerce-plugin", "-o", "plugin.zip", "--force").code == 0
     assert zipfile.is_zipfile(owner.folder / "plugin.zip")
@@ -50,7 +50,10 @@ def test_it_says_where_it_cannot_write(owner: Owner) -> None:
     refused = owner.bare("woocommerce-plugin", "-o", "nowhere/plugin.zip").refused()
     assert refused == "nowhere/plugin.zip cannot be written: No such file or directory"
     (owner.folder / "folder").mkdir()
-    assert "folder cannot be written" in owner.bare("woocommerce-plugin", "-o", "folder", "--force").refused()
+    assert (
+        "folder cannot be written: it is no file"
+        in owner.bare("woocommerce-plugin", "-o", "folder", "--force").refused()
+    )
 
 
 def test_it_goes_to_stdout_as_it_is(owner: Owner) -> None:

@@ -281,7 +281,7 @@ def test_a_pass_with_a_store_in_trouble_names_it(owner: Owner) -> None:
     assert said.code == 1
     assert "acme/woo: woo: the signature" in said.err
     assert "! acme/woo: woo: the signature" in owner.winback("leads").out
-    assert [json.loads(line)["level"] for line in said.err.splitlines()][-1] == "error"
+    assert [json.loads(line)["level"] for line in said.err.splitlines()] == ["error", "warning"]
 
 
 def test_several_clients_in_a_folder(busy: Owner) -> None:
@@ -310,3 +310,8 @@ def test_a_backup_and_back(busy: Owner) -> None:
     assert busy.winback("restore", str(file), "--force").code == 0
     assert busy.winback("leads", "list", "--json").json == before
     assert "is no backup of Winback" in busy.winback("restore", str(busy.folder / "acme.yaml"), "--force").refused()
+    before = (busy.folder / "data/winback.db").read_bytes()
+    for command in (("backup", "-o"), ("restore",)):
+        refused = busy.winback(*command, "data/winback.db", "--force").refused()
+        assert "data/winback.db belongs to the database itself" in refused
+    assert (busy.folder / "data/winback.db").read_bytes() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +148,21 @@ def test_what_is_in_the_way_is_said(acme: World, clock: Clock, tmp_path: Path, d
     with pytest.raises(ConfigError, match="cannot be written"):
         backup(database_url, tmp_path / "nowhere" / "backup.db")
     assert acme.states(ANN) == [("enrolled", "")]
+
+
+def test_a_restore_names_the_database_that_is_in_trouble(
+    acme: World, clock: Clock, tmp_path: Path, database_url: str
+) -> None:
+    acme.woo.abandon(ANN)
+    acme.after(hours=1)
+    backup(database_url, tmp_path / "backup.db")
+    acme.ctx.db.close()
+    target = Database(database_url)
+    with target.write() as connection:
+        connection.exec_driver_sql("drop table events")
+    with pytest.raises(ConfigError, match=rf"the database {re.escape(target.name)} cannot be used: .*events"):
+        restore(database_url, tmp_path / "backup.db", clock(), overwrite=True)
+    target.close()
 
 
 def test_no_restore_beside_a_running_daemon(acme: World, clock: Clock, tmp_path: Path, database_url: str) -> None:

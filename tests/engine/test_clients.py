@@ -154,6 +154,8 @@ def test_what_cannot_be_renamed(acme: World) -> None:
     acme.after(hours=1)
     with pytest.raises(ConfigError, match="nothing is known of a client acmee; did you mean acme"):
         clients.rename(acme.ctx, "acmee", "other")
+    with pytest.raises(ConfigError, match="acme is its name already"):
+        clients.rename(acme.ctx, "acme", "acme")
     with pytest.raises(ConfigError, match="acme is still in the configuration"):
         clients.rename(acme.ctx, "acme", "other")
     acme.restart(client="other", stores=[{"id": "shop", **acme.shop.options()}])

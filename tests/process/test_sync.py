@@ -119,6 +119,8 @@ def test_a_store_or_a_crm_that_fails_is_named_and_the_rest_is_done(
     assert any(line.startswith("acme/closed: ") for line in ended.log)
     assert any(line.startswith("acme/contacts: ") for line in ended.log)
     assert not any(line.startswith(("acme/woo: ", "acme/bulk: ")) for line in ended.log)
+    for name in ("acme/closed: ", "acme/contacts: "):
+        assert sum(line.startswith(name) for line in ended.log) == 1, ended.log
     assert sorted(effects(crms)) == SHOPPERS  # a paused sister store holds nobody, and the other CRM goes on
     assert_discreet(ended, acme)
     broken.server.close()
@@ -138,3 +140,17 @@ def test_a_bad_configuration_ends_with_two_and_its_line(
     assert ended.out == ""
     assert not (acme.folder / "winback.db").exists()
     assert requests(crms) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_pass_promises_nothing_that_it_does_not_do(site: MakeSite, store: Any, crms: dict[str, Any]) -> None:
+    """It ends: nobody tries again in 51 seconds."""
+    shut = due_store(LateClock(), 1, name="shut")
+    shut.server.close()
+    acme = site(client({"woo": store, "shut": shut}, crms))
+    for _ in range(2):
+        ended = acme.run("sync")
+        assert ended.code == 1
+        assert sum(line.startswith("acme/shut: ") for line in ended.log) == 1, ended.log
+        assert ended.log[-1] == "what failed was left as it is: the next pass tries it again"
+        assert "tries again in" not in ended.err
