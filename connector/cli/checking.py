@@ -179,6 +179,7 @@ def _document(loaded: Loaded, database: Known | None, checked: list[Checked], ok
     return {
         "ok": ok,
         "problems": [],
+        "warnings": [asdict(one) for one in loaded.notes],
         "database": {"name": database.name, "note": database.note, "error": database.error} if database else None,
         "clients": [
             {
@@ -203,6 +204,8 @@ def _advice(loaded: Loaded, client: ClientConfig) -> list[Finding]:
 
 def _print(loaded: Loaded, database: Known | None, checked: list[Checked]) -> None:
     say(f"configuration: good, {count(len(loaded.clients), 'client')}")
+    for note in loaded.notes:
+        say(f"warning: {note}")
     for client in loaded.clients:
         for finding in _advice(loaded, client):
             say(f"{client.client}: {LEVELS.get(finding.level, finding.level)}: {finding.message}")

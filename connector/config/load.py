@@ -17,7 +17,7 @@ from connector.config.model import ClientConfig
 from connector.config.places import Broken, Document, read_yaml
 from connector.config.places import Path as Place
 from connector.config.problems import ConfigProblems, Problem
-from connector.config.settings import Settings, read_env
+from connector.config.settings import Settings, read_env, unused
 from connector.config.substitute import Substitution
 from connector.config.translate import translate
 from connector.config.watch import Watch, client_files
@@ -44,6 +44,7 @@ class Loaded:
     watch: Watch = field(repr=False, compare=False)
     path: Path = Path()
     problems: tuple[Problem, ...] = ()  # only after `reload`
+    notes: tuple[Problem, ...] = field(default=(), compare=False)  # what does no harm, and is hardly meant
 
     def client(self, client_id: str) -> ClientConfig:
         """The client with that id. Raises KeyError."""
@@ -81,6 +82,7 @@ class _Loading:
         self.path, self.env, self.watch = path, env, Watch()
         self.problems: list[Problem] = []
         self.wanted: list[Path] = []
+        self.used: set[str] = set()  # variables of the environment
         self.clients: dict[Path, ClientConfig] = {}
         self.settings: Settings | None = None
         self.hash = hashlib.blake2b(key=_FINGERPRINT_KEY, digest_size=16)
@@ -116,6 +118,7 @@ class _Loading:
             self.watch,
             self.path,
             tuple(self.problems),
+            tuple(Problem("environment", 0, name, message) for name, message in unused(self.env, self.used)),
         )
 
     def _files(self) -> tuple[list[Path], Path]:
@@ -193,6 +196,7 @@ class _Loading:
             self._problem(file, redact(broken.message), broken.line)
             return None
         self._hash(file.name, text, *sorted(substitution.used))
+        self.used |= substitution.names
         return document
 
     def _hash(self, *parts: str) -> None:

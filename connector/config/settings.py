@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -117,11 +117,32 @@ def read_env(env: Mapping[str, str]) -> tuple[dict[str, Any], list[tuple[str, st
 
 def _typos(names: Mapping[str, str]) -> list[tuple[str, str]]:
     """Variables that look like a misspelt setting. Others are let be: a client's file may use any name."""
-    blocks: dict[str, type[Strict]] = {"HTTP": HttpSettings, "LOG": LogSettings}
-    known = [f"{PREFIX}{key.upper()}" for key in Settings.model_fields]
-    nested = [f"{PREFIX}{block}__{key.upper()}" for block, model in blocks.items() for key in model.model_fields]
+    known, nested = _variables()
     return [
         (name, f"unknown setting{guess}")
         for name in names
-        if name.upper().split("__")[0] not in known and (guess := nearest(name, [*known, *nested], cutoff=0.88))
+        if not _is_setting(name) and (guess := nearest(name, [*known, *nested], cutoff=0.88))
     ]
+
+
+def unused(env: Mapping[str, str], used: Collection[str]) -> list[tuple[str, str]]:
+    """Variables that begin like a setting, are none, and are used by no file either, as (variable, message)."""
+    known = [name.removeprefix(PREFIX) for names in _variables() for name in names]
+    others = [name for name in sorted(env) if name.upper().startswith(PREFIX) and name not in used]
+    return [
+        (name, f"no setting and used by no file, so it does nothing{guess.replace('mean ', f'mean {PREFIX}')}")
+        for name in others
+        if not _is_setting(name)
+        for guess in [nearest(name[len(PREFIX) :], known)]
+    ]
+
+
+def _is_setting(name: str) -> bool:
+    return name.upper().split("__")[0] in _variables()[0]
+
+
+def _variables() -> tuple[list[str], list[str]]:
+    """The variables of whole settings and blocks, and those of the keys in blocks."""
+    blocks: dict[str, type[Strict]] = {"HTTP": HttpSettings, "LOG": LogSettings}
+    known = [f"{PREFIX}{key.upper()}" for key in Settings.model_fields]
+    return known, [f"{PREFIX}{block}__{key.upper()}" for block, model in blocks.items() for key in model.model_fields]

@@ -14,11 +14,15 @@ LARGEST_SECRET = 64 * 1024  # bytes
 
 
 class Substitution:
-    """Fills in references. `used` maps every value that came from outside to the reference it came from."""
+    """Fills in references. `used` maps every value that came from outside to the reference it came from.
+
+    `names` are the variables that were asked for.
+    """
 
     def __init__(self, env: Mapping[str, str], folder: Path, watch: Watch) -> None:
         self._env, self._folder, self._watch = env, folder, watch
         self.used: dict[str, str] = {}
+        self.names: set[str] = set()
 
     def fill(self, text: str) -> str:
         """The text with its references replaced, once: what they bring is not looked at again. Raises ValueError."""
@@ -38,6 +42,7 @@ class Substitution:
             return self._secret_file(name.removeprefix("file:").strip())
         if not _NAME.fullmatch(name):
             raise ValueError("a ${…} cannot be read; write ${NAME} or ${file:/run/secrets/name}, or $${ to keep it")
+        self.names.add(name)
         value = self._env.get(name)
         if value is None:
             raise ValueError(f"the environment variable {name} is not set")

@@ -24,10 +24,11 @@ CAPTURE = {
 CHECK = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["ok", "problems", "database", "clients", "accounts"],
+    "required": ["ok", "problems", "warnings", "database", "clients", "accounts"],
     "properties": {
         "ok": FLAG,
         "problems": {"type": "array", "maxItems": 0},
+        "warnings": {"type": "array"},
         "database": {
             "type": ["object", "null"],
             "required": ["name", "note", "error"],
@@ -289,3 +290,13 @@ def test_a_companion_that_went_is_told_and_one_that_came_back_is_not(owner: Owne
     owner.woo.switch_plugin(True)
     assert "this is over" in owner.winback("sync").err
     assert "not there any more" not in owner.winback("check").out
+
+
+def test_a_variable_that_does_nothing_is_named(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINBACK_LISTEN", "0.0.0.0:80")
+    said = owner.winback("check", "--offline")
+    words = "no setting and used by no file, so it does nothing; did you mean WINBACK_HTTP__LISTEN?"
+    assert said.out.splitlines()[1] == f"warning: environment: WINBACK_LISTEN: {words}"
+    assert owner.winback("check", "--offline", "--json").json["warnings"] == [
+        {"file": "environment", "line": 0, "key": "WINBACK_LISTEN", "message": words}
+    ]

@@ -93,6 +93,18 @@ def test_other_variables_of_that_beginning_are_let_be(tmp_path: Path) -> None:
     assert settings(tmp_path, WINBACK_ACME_MAILCHIMP="x", WINBACK_CONFIG="y") == settings(tmp_path)
 
 
+def test_what_is_neither_a_setting_nor_used_is_noted(tmp_path: Path) -> None:
+    text = GOOD.replace("${ACME_SECRET}", "${WINBACK_ACME}")
+    env = {**ENV, "WINBACK_ACME": "x", "WINBACK_DB_URL": "sesame", "WINBACK_COLOUR": "y", "WINBACK_LOG__LEVEL": "info"}
+    notes = [str(note) for note in load(write(tmp_path, text), env).notes]
+    nothing = "no setting and used by no file, so it does nothing"
+    assert notes == [
+        f"environment: WINBACK_COLOUR: {nothing}",
+        f"environment: WINBACK_DB_URL: {nothing}; did you mean WINBACK_DATABASE_URL?",
+    ]
+    assert not load(write(tmp_path, GOOD), ENV).notes
+
+
 def test_a_password_in_the_database_url_is_never_shown(tmp_path: Path) -> None:
     for url in ("mysql://root:sesame@db/x", "postgresql:/root:sesame@db", "sqlite://sesame"):
         write(tmp_path, f"database_url: {url}\n", "winback.yaml")
