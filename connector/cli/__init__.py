@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from connector.errors import ConfigError, WinbackError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Entry of the `winback` script: 0 all well, 1 a store or CRM failed, 2 bad configuration or usage."""
     import typer
 
+    _open_streams()
     from connector.cli.app import app
 
     _print_anything()
@@ -36,9 +42,21 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         if isinstance(end.__context__, BrokenPipeError):  # typer makes an exit of it
             _reader_left()
         raise
+    except OSError as error:
+        if error.errno not in FULL:
+            _fail(_unexpected(error), 1)
+        _stop_printing()
+        _fail(f"not everything could be written: {error.strerror}; make room and run it again", 1)
     except Exception as error:
         _fail(_unexpected(error), 1)
     sys.exit(code or 0)
+
+
+def _open_streams() -> None:
+    """A stream that was closed leads nowhere: nothing may fail for it, and no other file may get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process
 
 
 def _print_anything() -> None:
@@ -55,6 +73,8 @@ def _misused(error: Exception) -> NoReturn:
     if type(error).__name__ == "NoArgsIsHelpError":
         _fail(message, 2)
     line = " ".join(message.split()).rstrip(".")
+    if extra := re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", line):
+        line = f"there is no place for '{extra[1]}' in `{getattr(context, 'command_path', 'winback')}`"
     _fail(f"{line} (see `{context.command_path} --help`)" if context else line, 2)
 
 
@@ -69,12 +89,18 @@ def _unexpected(error: Exception) -> str:
 
 def _reader_left() -> NoReturn:
     """`winback leads list | head`: nobody reads any more, and that is fine."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _stop_printing()
     os._exit(0)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    from connector.cli.show import plain
+def _stop_printing() -> None:
+    """What is left in the buffer goes nowhere, so that Python does not try it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-    print("\n".join(plain(line) for line in message.splitlines()), file=sys.stderr)
+
+def _fail(message: str, code: int) -> NoReturn:
+    from connector.cli.show import brief, plain
+
+    with suppress(OSError):  # the exit code still tells where nothing can be written
+        print("\n".join(brief(plain(line)) for line in message.splitlines()), file=sys.stderr)
     sys.exit(code)

@@ -33,6 +33,11 @@ def plain(text: str) -> str:
     return "".join(" " if char.isspace() else char if _shown(char) else "\ufffd" for char in text)
 
 
+def brief(line: str) -> str:
+    """The line without the middle of words that nobody reads to their end, such as a mistyped argument of 9 kB."""
+    return re.sub(r"(\S{150})\S{100,}(\S{20})", r"\1…\2", line)
+
+
 def _shown(char: str) -> bool:
     return char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
 

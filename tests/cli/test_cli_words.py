@@ -79,12 +79,29 @@ def test_every_help_shows_an_example(owner: Owner, command: str) -> None:
             "Invalid value for 'ID': x is no id; `winback deliv",
         ),
         (("demo", "--for", "long"), "'long' is not a duration"),
+        (("sync", "-c", ""), "Invalid value for '-c' / '--config': the path is empty"),
+        (
+            ("templates", "show", "nonsense"),
+            "there is no place for 'nonsense' in `winback templates show` (see `winback templates show --help`)",
+        ),
+        (("check", "-c", "acme.yaml", "a" * 9000), f"there is no place for '{'a' * 149}…{'a' * 19}' in"),
         (("sync", "-c", "nowhere"), "nowhere: there is no such file or folder"),
         (("run", "-c", "nowhere"), "nowhere: there is no such file or folder"),
     ],
 )
 def test_a_mistake_is_one_line(owner: Owner, args: tuple[str, ...], line: str) -> None:
     assert line in owner.bare(*args).refused()
+
+
+def test_no_file_takes_the_place_of_what_is_none(owner: Owner) -> None:
+    """`-o /dev/null --force` by root would leave the machine without it."""
+    pipe = owner.folder / "pipe"
+    os.mkfifo(pipe)
+    owner.winback("sync")
+    for command in ("backup -c acme.yaml", "woocommerce-plugin", "templates preview -c acme.yaml"):
+        said = owner.bare(*command.split(), "-o", "pipe", "--force").refused()
+        assert said == "pipe cannot be written: it is no file"
+    assert pipe.is_fifo()
 
 
 def test_a_mistake_in_a_process_of_its_own(owner: Owner) -> None:
