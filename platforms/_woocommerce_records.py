@@ -23,6 +23,8 @@ DRAFT = "checkout-draft"
 PLACED_STATUSES = ("pending", "failed")
 OPEN_STATUSES = (DRAFT, *PLACED_STATUSES)
 CORE_STATUSES = frozenset({*OPEN_STATUSES, "processing", "on-hold", "completed", "cancelled", "refunded", "trash"})
+LONGEST_LINK = 2000  # characters; web servers and mail programs take little more
+MOST_LINES = LONGEST_LINK // 4  # none is shorter than "1:1,"
 CHECKOUT_LINK_SINCE = (10, 0)  # https://github.com/woocommerce/woocommerce/pull/58140
 
 # Named one by one: the address and browser of the shopper (customer_ip_address, customer_user_agent) stay in the store.
@@ -211,16 +213,29 @@ def recovery_url(record: Record, store_url: str) -> str:
     """
     items = [item for item in record.get("line_items") or () if id_(item.get("product_id"))]
     fixed = [item for item in items if not _open_attributes(item)]
+    page = on_store(text(record.get("payment_url")), store_url)
     if fixed and version_of(record.get("version")) >= CHECKOUT_LINK_SINCE:
-        products = ",".join(f"{_sold_id(item)}:{_quantity(item)}" for item in fixed)
         coupons = _coupons(record)
         coupon = f"&{urlencode({'coupon': coupons[0]})}" if coupons else ""  # it takes one
-        return f"{store_url}/checkout-link/?products={products}{coupon}"
-    page = on_store(text(record.get("payment_url")), store_url)
+        link, whole = _checkout_link(f"{store_url}/checkout-link/?products=", fixed, coupon)
+        if whole or record["status"] == DRAFT or not page:
+            return link
     if items and (record["status"] == DRAFT or not page):
         best = max(items, key=lambda item: amount(item["total"]))
         return f"{_checkout_page(page) or store_url + '/'}?{urlencode(_add_to_cart(best))}"
     return page
+
+
+def _checkout_link(start: str, items: Sequence[Record], coupon: str) -> tuple[str, bool]:
+    """The link, and whether all of the cart is in it; in a longer one only the most valuable lines have a place."""
+    products = [f"{_sold_id(item)}:{_quantity(item)}" for item in items]
+    link = f"{start}{','.join(products)}{coupon}"
+    if len(link) <= LONGEST_LINK:
+        return link, True
+    dearest = sorted(items, key=lambda item: amount(item["total"]), reverse=True)
+    kept = ",".join(f"{_sold_id(item)}:{_quantity(item)}" for item in dearest[:MOST_LINES])
+    room = LONGEST_LINK - len(start) - len(coupon)
+    return f"{start}{kept[: kept[: room + 1].rfind(',')]}{coupon}", False
 
 
 def amount(value: Any) -> Decimal:

@@ -192,7 +192,7 @@ class _Reader:
         """The pairs of a mapping by key, those that come through `<<` first, so that its own ones win."""
         self._count += len(node.pairs or ()) + 1
         if depth > DEEPEST or self._count > MOST_VALUES:
-            raise Broken(node.line, "too many keys come in through <<")
+            raise Broken(node.line, f"more than {MOST_VALUES} keys, also those that come in through <<")
         merged: dict[str, tuple[_Node, int]] = {}
         own: dict[str, tuple[_Node, int]] = {}
         for key, value in node.pairs or ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import os
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,11 @@ def merging_bomb() -> bytes:
         (b"[" * 5000, ":1: nested more than 20 levels deep"),
         (b"{a: " * 5000, ":1: nested more than 20 levels deep"),
         (bomb(), ":1: more than 20000 values; do aliases multiply?"),
-        (merging_bomb(), ":2: too many keys come in through <<"),
+        (merging_bomb(), ":2: more than 20000 keys, also those that come in through <<"),
+        (b"".join(b"k%d: 1\n" % n for n in range(25_000)), ":1: more than 20000 keys, also those that come in through <<"),
+        (b"a: &a [*a]\n", ":1: a value that starts with * refers to an anchor; put it in quotes if it is plain text"),
+        ("client: acme".encode("utf-16-le"), ":1: not valid YAML: a control character"),
+        (b"\0" * 1000, ":1: not valid YAML: a control character"),
         (b"x" * 300_000, ": is larger than 256 KB"),
     ],
     ids=lambda value: repr(value[:12]),
@@ -138,7 +143,24 @@ def test_places_that_hold_no_client(tmp_path: Path) -> None:
         "winback.yaml: holds the daemon's settings; name a client's file, or the folder of both"
     ]
     (empty / "folder.yaml").mkdir()
-    assert lines_of(empty) == ["folder.yaml: is not a file"]
+    (empty / "loop.yaml").symlink_to("loop.yaml")
+    (empty / "lost.yaml").symlink_to("nowhere")
+    (empty / "again").symlink_to(".")
+    os.mkfifo(empty / "pipe.yaml")
+    assert lines_of(empty) == [
+        "folder.yaml: is not a file",
+        "loop.yaml: there is no such file",
+        "lost.yaml: there is no such file",
+        "pipe.yaml: is not a file",
+    ]
+
+
+def test_a_folder_of_500_clients(tmp_path: Path) -> None:
+    for number in range(500):
+        write(tmp_path, GOOD.replace("client: acme", f"client: c{number}"), f"c{number:03}.yaml")
+    assert lines_of(tmp_path) == []
+    write(tmp_path, GOOD.replace("client: acme", "klient: acme"), "c250.yaml")
+    assert {line.split(":")[0] for line in lines_of(tmp_path)} == {"c250.yaml"}
 
 
 def test_a_written_secret_is_not_shown_by_a_mistake_around_it(tmp_path: Path) -> None:
