@@ -30,7 +30,20 @@ PATHS = (
     "winback.yaml", "loop.yaml", "pipe", "/", "a" * 300, "/proc/self/mem", "/proc/nothing/x", "good.db",
     "fresh.out", "nowhere/deep/x.out", "empty/x.out",
 )  # fmt: skip
-NAMES = ("acme", "other", "woo", "shop", "mail", "klaviyo", "mailchimp", "store", "week", "product", "html", "subject")
+NAMES: tuple[str, ...] = (
+    "acme",
+    "other",
+    "woo",
+    "shop",
+    "mail",
+    "klaviyo",
+    "mailchimp",
+    "store",
+    "week",
+    "product",
+    "html",
+    "subject",
+)
 NAMES += ("de", "en", "reminder", "incentive", "held", "waiting", "enrolled", "stale", "recovered")
 TEXT = st.text(st.characters(blacklist_characters="\x00", blacklist_categories=()), max_size=12)
 

@@ -72,7 +72,7 @@ class Folder:
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding, write_through=True) for _ in range(2))
         stdin, before = sys.stdin, dict(os.environ)
         os.environ |= env
-        sys.stdin = None  # type: ignore[assignment]  # as when it is closed
+        sys.stdin = None  # as when it is closed
         try:
             with chdir(self.path), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
                 main(args)
@@ -81,7 +81,7 @@ class Folder:
             os.environ.clear()
             os.environ |= before
         code = end.value.code
-        said = [one.buffer.getvalue().decode(encoding) for one in (out, err)]  # type: ignore[attr-defined]
+        said = [one.buffer.getvalue().decode(encoding) for one in (out, err)]
         return code if isinstance(code, int) else int(code is not None), said[0], said[1]
 
     def content(self) -> frozenset[tuple[str, str]]:
