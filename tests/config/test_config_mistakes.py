@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -74,7 +74,10 @@ def merging_bomb() -> bytes:
         (b"{a: " * 5000, ":1: nested more than 20 levels deep"),
         (bomb(), ":1: more than 20000 values; do aliases multiply?"),
         (merging_bomb(), ":2: more than 20000 keys, also those that come in through <<"),
-        (b"".join(b"k%d: 1\n" % n for n in range(25_000)), ":1: more than 20000 keys, also those that come in through <<"),
+        (
+            b"".join(b"k%d: 1\n" % n for n in range(25_000)),
+            ":1: more than 20000 keys, also those that come in through <<",
+        ),
         (b"a: &a [*a]\n", ":1: a value that starts with * refers to an anchor; put it in quotes if it is plain text"),
         ("client: acme".encode("utf-16-le"), ":1: not valid YAML: a control character"),
         (b"\0" * 1000, ":1: not valid YAML: a control character"),
