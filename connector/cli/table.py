@@ -146,10 +146,19 @@ def _tell(story: dict[str, Any]) -> None:
         number = event["rule"] if event["rule"].startswith("R") else ""  # what has another name says it itself
         say(f"  {event['at']}  {number:4} {event['what']}")
     for lead in story["leads"]:
-        say(f"  {lead['store']}: {_cart(lead)}: {lead['state']}")
+        say(f"  {lead['store']}: {_cart(lead)}: {lead['state']}{_same_purchase(lead, story['leads'])}")
         for step in lead["steps"]:
             error = f": {step['error']}" if step["error"] else ""
             say(f"    step {step['index'] + 1} to {step['crm']}: {step['state']}, due {step['due_at']}{error}")
+
+
+def _same_purchase(lead: dict[str, Any], leads: list[dict[str, Any]]) -> str:
+    """Who comes back in another browser buys at a new checkout: one purchase, seen from two."""
+    why = lead["reason"].partition(": ")[2]
+    others = (one for one in leads if one is not lead and one["state"] == State.RECOVERED)
+    if lead["state"] != State.SELF_RECOVERED or not any(one["reason"].partition(": ")[2] == why for one in others):
+        return ""
+    return " (the same purchase as the recovered one's: no step was sent for this checkout)"
 
 
 def list_deliveries(config: Path, *, client: str | None, everything: bool, as_json: bool) -> None:

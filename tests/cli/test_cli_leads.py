@@ -284,6 +284,22 @@ def test_a_pass_with_a_store_in_trouble_names_it(owner: Owner) -> None:
     assert [json.loads(line)["level"] for line in said.err.splitlines()] == ["error", "warning"]
 
 
+def test_a_purchase_in_another_browser_is_told_as_one(owner: Owner) -> None:
+    owner.leave(ANN, title="Trail Mug")
+    assert owner.winback("sync").code == 0
+    other = owner.leave(ANN, hours=0, title="Trail Mug, again")
+    assert owner.winback("sync").code == 0
+    owner.ahead = timedelta(minutes=1)
+    owner.woo.buy(checkout_id=other)
+    assert owner.winback("sync").code == 0
+    told = owner.winback("explain", ANN).out.splitlines()
+    note = " (the same purchase as the recovered one's: no step was sent for this checkout)"
+    (mine,) = [line for line in told if line.endswith(f"self_recovered{note}")]
+    assert "Trail Mug, again" in mine
+    assert sum(note in line for line in told) == 1
+    assert any(line.endswith(": recovered") for line in told)
+
+
 def test_several_clients_in_a_folder(busy: Owner) -> None:
     busy.other_client("beta")
     assert busy.winback("leads", "enrol", BOB, path=".").refused() == (
