@@ -29,4 +29,6 @@ class RejectedError(WinbackError):
     `exchange` is the request and the answer, without secrets and addresses, where one answer said no.
     """
 
-    exchange: str = ""
+    def __init__(self, message: str, exchange: str = "") -> None:
+        super().__init__(message)
+        self.exchange = exchange

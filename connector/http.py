@@ -36,7 +36,7 @@ from urllib3.exceptions import (
 from connector import deadline, wire_words
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.rate import Bucket, Rate
-from connector.redact import redact
+from connector.redact import impersonal, redact
 
 __all__ = ["Door", "Http", "Query", "Rate", "Response", "Timeouts"]
 
@@ -198,8 +198,8 @@ class Door:
         """Sends a request to `base_url + path` and returns a 2xx answer, or one whose status is in `allow`.
 
         `repeatable` says whether it may be sent again at once when its answer was lost (default: by method).
-        Raises ConfigError for 401, 403 and redirects, TransientError for 429, 5xx and network trouble, RejectedError
-        for any other status.
+        Raises ConfigError for 401, 402, 403 and redirects, TransientError for 429, 5xx and network trouble,
+        RejectedError for any other status.
         """
         url = self.base_url + path
         if query:
@@ -283,21 +283,23 @@ class Door:
             return TransientError(message, response.retry_after)
         if status in (401, 403):
             return ConfigError(f"{message.rstrip('.')}. Check the key and what it may do")
+        if status == 402:
+            return ConfigError(f"{message.rstrip('.')}. Look into the account's plan and its bills")
         if 300 <= status < 400:
             where = _origin(response.headers.get("location", "")) or "another page"
             return ConfigError(f"{self.name} redirects to {where}. Put the final address into the configuration")
-        problem = RejectedError(message)
-        problem.exchange = self._exchange(response)
-        return problem
+        return self.refusal(response, message)
 
-    def _exchange(self, response: Response) -> str:
+    def refusal(self, response: Response, message: str) -> RejectedError:
+        """What says no to one lead, in an adapter's own words, with what was sent and answered."""
         path = response.url.removeprefix(self._origin or "")
         sent, answered = (body[:LONGEST_SHOWN].decode("utf-8", "replace") for body in (response.sent, response.body))
-        return self.redact(f"{response.method} {path}\n{sent}\n\nHTTP {response.status}\n{answered}")
+        exchange = f"{response.method} {path}\n{sent}\n\nHTTP {response.status}\n{answered}"
+        return RejectedError(message, self.redact(exchange))
 
     def redact(self, text: str) -> str:
-        """`text` without addresses and without this account's secrets."""
-        return redact(text, self._secrets)
+        """`text` without what points to a shopper, and without this account's secrets."""
+        return impersonal(redact(text, self._secrets))
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -29,6 +29,9 @@ SECRETS = (
     (re.compile(r"\b((?:access-token|api-token|api-key|x-auth-token): ?)\S+", re.IGNORECASE), r"\1***"),
     (re.compile(r"\b((?:Basic|Bearer|[a-z]+-API-Key|api-key)\s+)[0-9A-Za-z._~+/=-]{8,}", re.IGNORECASE), r"\1***"),
 )
+# What an answer may repeat of a request about a shopper: a link with a key in it, as those to carts are, and a number.
+LINK = re.compile(r"(https?://[^/\s\"'<>\\?]+)[^\s\"'<>\\?]*\?[^\s\"'<>\\]+")
+PHONE = re.compile(r"\+\d[\d ().-]{6,}\d")
 SHORTEST = 4  # a shorter "secret" would blank out half the text
 
 
@@ -44,6 +47,11 @@ def redact_forms(text: str, given: Iterable[str]) -> str:
     for pattern, replacement in SECRETS:
         text = pattern.sub(replacement, text)
     return EMAIL.sub(lambda m: f"{m['local'].lstrip(chr(34))[:1]}***{m['at']}{m['domain']}", text)
+
+
+def impersonal(text: str) -> str:
+    """`text` without what else points to a shopper: links that hold a key, and phone numbers."""
+    return PHONE.sub("***", LINK.sub(r"\1/…", text))
 
 
 def forms(secrets: Iterable[str]) -> tuple[str, ...]:

@@ -92,19 +92,20 @@ def is_fresh(contact: Contact, enrolment: Enrolment, before: Before | None) -> b
 
 
 def is_own(mark: Mark, enrolment: Enrolment, before: Before | None) -> bool:
-    """Whether an earlier attempt of this very step made it: by what was there before, else by its date.
+    """Whether an attempt of this very step made it: by what was there before, and by its date.
 
-    What the step before it made is older than the moment at which this one was due.
+    What the step before it made is older than the moment at which this one was due. What is younger than that, and was
+    there before the first attempt, is of a daemon that works on a copy of this database.
     """
-    if before is not None:
+    if before is not None and (mark.path not in before.marks or enrolment.step_at is None):
         return mark.path not in before.marks
     since = max(enrolment.lead_at, enrolment.step_at or enrolment.lead_at)
-    return mark.at is None or mark.at >= since - SKEW
+    return mark.at >= since - SKEW if mark.at else before is None
 
 
 def is_left_over(mark: Mark, enrolment: Enrolment, before: Before | None) -> bool:
     """Whether an earlier lead left it behind (R5). Later steps keep what the first step of their own lead put on."""
-    if enrolment.generation == 1:
+    if enrolment.generation == 1 or (mark.at is not None and is_own(mark, enrolment, before)):
         return False
     if before is not None and enrolment.step == 0:
         return mark.path in before.marks

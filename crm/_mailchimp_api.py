@@ -105,7 +105,8 @@ class Api:
 
     def bad_request(self, answer: Response) -> RejectedError:
         """What a 400 means, for callers that allowed it and then want it raised."""
-        return _bad_request(self.problem(answer))
+        kind, words = _bad_request(self.problem(answer))
+        return kind(words, self._door.refusal(answer, words).exchange)
 
     def _refusal(self, answer: Response, missing: str) -> WinbackError:
         problem = self.problem(answer)
@@ -127,14 +128,14 @@ class Api:
         return self.bad_request(answer)
 
 
-def _bad_request(problem: Problem | None) -> RejectedError:
+def _bad_request(problem: Problem | None) -> tuple[type[RejectedError], str]:
     if problem is None:
-        return RejectedError("Mailchimp refused the request (HTTP 400) and did not say why.")
+        return RejectedError, "Mailchimp refused the request (HTTP 400) and did not say why."
     if sentence := BARRED.get(problem.title.lower()):
-        return BarredError(sentence)
+        return BarredError, sentence
     for phrase, sentence in REFUSALS:
         if phrase in problem.text:
-            return RejectedError(sentence)
+            return RejectedError, sentence
     if problem.fields:
-        return RejectedError(f"Mailchimp did not accept these values: {problem.fields}")
-    return RejectedError(f"Mailchimp refused the request: {problem.detail or problem.title}")
+        return RejectedError, f"Mailchimp did not accept these values: {problem.fields}"
+    return RejectedError, f"Mailchimp refused the request: {problem.detail or problem.title}"

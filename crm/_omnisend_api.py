@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
+from connector.errors import ConfigError, TransientError, WinbackError
 from connector.http import Http, Query, Rate, Response
 from connector.registry import CrmOptions
 from crm._omnisend_payloads import MARK, Json
@@ -137,7 +137,7 @@ class Api:
         words = "; ".join(f"{row.get('field') or 'a value'}: {row.get('message', '')}" for row in rows)
         if not words:
             return error
-        return RejectedError(f"Omnisend did not accept these values: {self.door.redact(words)[:300]}")
+        return self.door.refusal(response, f"Omnisend did not accept these values: {self.door.redact(words)[:300]}")
 
 
 def _contact(found: Any, email: str) -> Contact:

@@ -331,7 +331,8 @@ class ActiveCampaign:
         if any(run.of == series and not run.done for run in runs_from(found, contact_id)):
             return
         then = "let a contact enter it “any number of times”"
-        raise RejectedError(f"automation {series} of ActiveCampaign does not take this contact again: {then}")
+        said = f"automation {series} of ActiveCampaign does not take this contact again: {then}"
+        raise self._door.refusal(answer, said)
 
     def _delete(self, path: str) -> None:
         """Gone already is fine."""

@@ -27,9 +27,10 @@ Cost        For 100 enrolments (a round) by metric: 1 read of profiles, 1 bulk r
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -203,34 +204,19 @@ class Klaviyo:
 
     def _ask_consent(self, jobs: Sequence[Job]) -> None:
         for part in _parts(jobs, PAGE):
-            self._ask_for(part)
+            _together(part, self._ask_for)
 
     def _ask_for(self, jobs: Sequence[Job]) -> None:
         with_keys = any(job.list_id for job in jobs)
-        try:
-            contacts = self._api.contacts((job.enrolment.email for job in jobs), with_keys=with_keys)
-        except RejectedError as error:  # by one of the addresses: halve until it is alone
-            middle = len(jobs) // 2
-            if not middle:
-                _fail(jobs, error)
-                return
-            self._ask_for(jobs[:middle])
-            self._ask_for(jobs[middle:])
-        except WinbackError as error:
-            _fail(jobs, error)
-        else:
-            for job in jobs:
-                _judge(job, contacts.get(job.enrolment.email.lower()))
+        contacts = self._api.contacts((job.enrolment.email for job in jobs), with_keys=with_keys)
+        for job in jobs:
+            _judge(job, contacts.get(job.enrolment.email.lower()))
 
     def _prepare_for_list(self, jobs: Sequence[Job]) -> None:
         """Takes known profiles off the list that they are to join anew, and writes each one: joining needs an id."""
         for list_id, part in _by_list(jobs):
             leaving = [job for job in part if job.contact and not job.has_joined]
-            try:
-                if leaving:
-                    self._api.leave(list_id, [job.contact_id for job in leaving])
-            except WinbackError as error:
-                _fail(leaving, error)
+            _together(leaving, partial(self._relate, self._api.leave, list_id))
         for job in jobs:
             if job.list_id and job.answer is None:
                 try:
@@ -242,10 +228,7 @@ class Klaviyo:
     def _subscribe(self, jobs: Sequence[Job]) -> None:
         new = [job for job in jobs if job.is_new and job.enrolment.may_subscribe]
         for part in _parts(new if self._options.list else [], MOST):
-            try:
-                self._subscribe_part(part)
-            except WinbackError as error:
-                _fail(part, error)
+            _together(part, self._subscribe_part)
 
     def _subscribe_part(self, jobs: Sequence[Job]) -> None:
         refused = self._api.subscribe([job.enrolment.email for job in jobs], self._options.list)
@@ -257,10 +240,11 @@ class Klaviyo:
 
     def _join(self, jobs: Sequence[Job]) -> None:
         for list_id, part in _by_list(jobs):
-            try:
-                self._api.join(list_id, [job.contact_id for job in part])
-            except WinbackError as error:
-                _fail(part, error)
+            _together(part, partial(self._relate, self._api.join, list_id))
+
+    @staticmethod
+    def _relate(call: Callable[[str, Sequence[str]], None], list_id: str, jobs: Sequence[Job]) -> None:
+        call(list_id, [job.contact_id for job in jobs])
 
     def _track(self, jobs: Sequence[Job]) -> None:
         tracked = [job for job in jobs if job.metric]
@@ -280,6 +264,8 @@ class Klaviyo:
         for _ in range(REFUSALS):
             try:
                 refused = self._api.track_many([item for _, item in part])
+            except RejectedError:  # for another reason than its items: alone, each hears its own
+                break
             except WinbackError as error:
                 _fail((job for job, _ in part), error)
                 return left_out
@@ -368,6 +354,23 @@ def _judge(job: Job, contact: Contact | None) -> None:
     job.contact, job.contact_id = contact, contact.id
     if why := contact.refusal(job.list_id):
         job.answer = Receipt(Outcome.NO_CONSENT, f"Klaviyo will not mail this contact: {why}", contact.id)
+
+
+def _together(jobs: Sequence[Job], send: Callable[[Sequence[Job]], None]) -> None:
+    """One request for many. What is refused for one of them is halved until that one is alone with its refusal."""
+    if not jobs:
+        return
+    try:
+        send(jobs)
+    except RejectedError as error:
+        middle = len(jobs) // 2
+        if not middle:
+            _fail(jobs, error)
+            return
+        _together(jobs[:middle], send)
+        _together(jobs[middle:], send)
+    except WinbackError as error:
+        _fail(jobs, error)
 
 
 def _fail(jobs: Iterable[Job], error: WinbackError) -> None:

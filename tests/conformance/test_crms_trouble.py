@@ -25,7 +25,7 @@ from conformance_case import (
     with_odd_secrets,
 )
 
-from connector.errors import TransientError, WinbackError
+from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.registry import Cap
 from connector.sandbox import Fault, Reply
 
@@ -176,3 +176,39 @@ def test_no_refusal_repeats_a_secret_of_any_shape(account: Account, status: int)
         assert errors
         for error in errors:
             is_sentence(error, account.options.secrets())
+
+
+REFUSALS = (
+    {"title": "Invalid Resource", "detail": "It was refused.", "errors": [{"field": "X", "message": "too long"}]},
+    {"message": "It was refused."},
+)
+
+
+@pytest.mark.parametrize("what", ["enrol", "enrol many", "refresh", "withdraw"])
+def test_a_refusal_shows_what_was_asked_and_answered_and_nobody_else(account: Account, what: str) -> None:
+    def refuse(status: int, body: Any, first: int) -> int:
+        with an_account(account.name, Clock(), account.http) as other:
+            Trouble(ready(other, what).sandbox.server, Fault(Reply(status, body)), first=first)
+            refused = [error for error in errors_in(call_of(other, what)) if isinstance(error, RejectedError)]
+        for error in refused:
+            assert f"HTTP {status}" in error.exchange, (status, first, str(error))
+            assert "It was refused." in error.exchange
+            assert error.exchange.split(" ", 1)[0] in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if len(refused) > 1:
+            assert len({id(error) for error in refused}) == len(refused), "what was sent for others, too"
+        return len(refused)
+
+    jobs = [
+        partial(refuse, status, body, first)
+        for status in (400, 404, 409, 422)
+        for body in REFUSALS
+        for first in range(requests_of(account, what))
+    ]
+    assert sum(at_once(jobs)) or what == "withdraw"
+
+
+def test_a_bill_that_was_not_paid_is_the_owners(account: Account) -> None:
+    account.prepared()
+    account.sandbox.server.fault = lambda _: Fault(Reply(402, {"message": "Payment required"}))
+    errors = errors_in(lambda: account.crm.enrol(account.enrolment()))
+    assert [type(error) for error in errors] == [ConfigError], "else every lead is refused until it is paid"
