@@ -46,7 +46,8 @@ def table(model: type[SQLModel]) -> Table:
 
 
 class Database:
-    """Connections to one database. `write` is serialised within the process: SQLite has one writer anyway."""
+    """Connections to one database. `write` is serialised, so that nobody reads what another one is erasing: SQLite has
+    one writer anyway, and PostgreSQL has one here, whatever commands run beside the daemon."""
 
     def __init__(self, url: str) -> None:
         self.url = parse_url(url)
@@ -116,6 +117,8 @@ class Database:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with connection.begin() if not self.is_sqlite else _sqlite_transaction(connection):
+                if not self.is_sqlite:
+                    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK + 2})
                 yield connection
 
     @contextmanager
@@ -209,10 +212,15 @@ class Database:
         return connection
 
     def compact(self) -> None:
-        """After an erasure: moves the write-ahead log into the database, so that no old page keeps what was erased."""
+        """After an erasure: moves the write-ahead log into the database, so that no old page keeps what was erased.
+
+        While somebody reads for longer than that, it is left to the next time: every hour has one.
+        """
         if self.is_sqlite:
             with self._writing, self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA busy_timeout=3000")
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.exec_driver_sql("PRAGMA busy_timeout=30000")
 
     def close(self) -> None:
         """Releases the lock and closes every connection."""

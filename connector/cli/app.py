@@ -226,18 +226,20 @@ def report(
 def adopt(
     config: Config,
     account: Annotated[str, typer.Argument(help="The id of a store or CRM in your file.", metavar="ID")],
+    same: Annotated[bool, typer.Option("--same", help="It is the same account, only under another name.")] = False,
     client: OneClient = None,
 ) -> None:
     """Accept that a store or CRM is another account now.
 
-    Winback stops at such a change, because a mistyped key could mail the wrong shoppers.
+    Winback stops at such a change, because a mistyped key could mail the wrong shoppers. Adopt a store only if it
+    moved: another one wants an id of its own.
 
     \b
     winback adopt -c acme.yaml mail
     """
     from connector.cli.acting import act
 
-    act(config, client, lambda hand, ctx, of: hand.adopt(ctx, of, account))
+    act(config, client, lambda hand, ctx, of: hand.adopt(ctx, of, account, same=same))
 
 
 @app.command()

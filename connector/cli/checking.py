@@ -155,7 +155,7 @@ def _ask(blank: Checked, ask: Callable[[], Health], database: Known) -> Checked:
         log.debug("%s: unexpected", blank.id, exc_info=error)
         return replace(blank, error=f"unexpected {type(error).__name__}; with WINBACK_LOG__LEVEL=debug it says where")
     pinned = database.pins.get((blank.kind, blank.client, blank.id))
-    swapped = str(another_account(blank.id, pinned, health.identity.id) or "")
+    swapped = str(another_account(blank.kind, blank.id, pinned, health.identity.id) or "")
     findings = tuple(one for one in health.findings if one.message != blank.exit_condition)
     known = database.seen.get((blank.client, blank.id)) if blank.kind == "store" else None
     ok = not swapped and not any(finding.level == "error" for finding in findings)

@@ -63,7 +63,7 @@ class Accounts:
         here = (rows.c.client == client, rows.c.id == account)
         with self._ctx.db.write() as connection:
             pinned = connection.execute(select(rows.c.identity).where(*here)).scalar()
-            if (swapped := another_account(account, pinned, health.identity.id)) is not None:
+            if (swapped := another_account(kind, account, pinned, health.identity.id)) is not None:
                 raise swapped
             if kind == "store" and pinned is None:
                 _refuse_unknown_twin(connection, client, account, health.identity.id)
@@ -87,13 +87,14 @@ def _refuse_unknown_twin(connection: Connection, client: str, store: str, identi
         )
 
 
-def another_account(account: str, pinned: str | None, answered: str) -> ConfigError | None:
-    """The error for a store or CRM that is not the account any more that its id is pinned to."""
+def another_account(kind: str, account: str, pinned: str | None, answered: str) -> ConfigError | None:
+    """The error for a "store" or "crm" that is not the account any more that its id is pinned to."""
     if pinned is None or pinned == answered:
         return None
+    meant = "if you mean the change" if kind == "crm" else "give another store an id of its own; if it only moved"
     return ConfigError(
         f"{account} now answers as the account {answered!r}, but it has been {pinned!r} so far. "
-        f"Put the former key or address back; if you mean the change, run `winback adopt -c PATH {account}`"
+        f"Put the former key or address back; {meant}, run `winback adopt -c PATH {account}`"
     )
 
 

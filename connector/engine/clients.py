@@ -15,6 +15,7 @@ from connector.engine import outbox
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import remove_all_coupons
+from connector.engine.owed import KEEP_FOR
 from connector.engine.sync import Report, drain
 from connector.errors import ConfigError, TransientError
 
@@ -87,7 +88,7 @@ def remove(ctx: Context, accounts: Accounts, name: str, *, abandon: bool = False
     with ctx.db.write() as connection:
         for rows in _tables_of_clients():
             connection.execute(delete(rows).where(rows.c.client == name))
-        connection.execute(delete(SETTINGS).where(SETTINGS.c.name == f"first_name:{name}"))
+        connection.execute(delete(SETTINGS).where(SETTINGS.c.name.in_((f"first_name:{name}", KEEP_FOR + name))))
     ctx.db.compact()
     still = "; take its file out of the configuration before you start the daemon" if client else ""
     return f"everything that was stored of {name} is deleted{still}"

@@ -19,8 +19,9 @@ from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.coupon_removal import due_removals, remove_coupons
 from connector.engine.deliver import WORKERS, Outbox, recover, work
+from connector.engine.owed import tell
 from connector.engine.poll import Polled, poll_store
-from connector.engine.retention import end_unreachable, expire_leads, purge
+from connector.engine.retention import keep_times
 from connector.engine.setup import apply_configuration
 from connector.engine.soon import ask
 
@@ -60,6 +61,7 @@ class Daemon:
         self._removing: dict[tuple[str, str], Future[None]] = {}
         self._removed_at: datetime | None = None
         self._purged_at: datetime | None = None
+        self._told: set[str] = set()  # the CRMs that are gone and owed something, as was alerted
         self._standby = False  # the lock was lost, and another process has it
         self._database_out = False
         self._unwritten = threading.Event()  # the database was out when results were to be written down
@@ -139,6 +141,7 @@ class Daemon:
         if clients is not None:
             self.ctx.clients = clients
             apply_configuration(self.ctx)
+            tell(self.ctx, self._told)
             log.info("the configuration was read again, of %s", ", ".join(sorted(clients)))
 
     def _take_hints(self) -> None:
@@ -223,7 +226,6 @@ class Daemon:
         if self._purged_at is not None and now - self._purged_at < PURGE_EVERY:
             return
         self._purged_at = now
-        for client in self.ctx.clients.values():
-            expire_leads(self.ctx, client, now)
-            end_unreachable(self.ctx, client, now)
-            purge(self.ctx, client, now)
+        keep_times(self.ctx, now)
+        self.ctx.db.compact()
+        tell(self.ctx, self._told)

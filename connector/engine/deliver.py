@@ -20,6 +20,8 @@ from connector.db import is_out, table
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.coupons import provide
+from connector.engine.owed import account_of
+from connector.engine.payload import Applied
 from connector.engine.prepare import Job, prepare_jobs
 from connector.engine.settle import settle
 from connector.errors import ConfigError, TransientError, WinbackError
@@ -171,14 +173,17 @@ def _rows(connection: Connection, ids: Iterable[int]) -> list[Row[Any]]:
 def _leaving(connection: Connection, client: str, crm: str, rows: Sequence[Row[Any]]) -> set[str]:
     """Shoppers whose withdrawal is still outstanding: nothing is put on before it is taken off."""
     shoppers = {row.shopper for row in rows}
-    query = select(DELIVERIES.c.shopper).where(
+    query = select(DELIVERIES.c.shopper, DELIVERIES.c.applied).where(
         DELIVERIES.c.client == client,
         DELIVERIES.c.crm == crm,
         DELIVERIES.c.shopper.in_(shoppers),
         DELIVERIES.c.kind.in_(("withdraw", "forget")),
         DELIVERIES.c.state.in_(("pending", "sending")),
+        DELIVERIES.c.exchange == "",  # one that was refused may be so for ever: a later lead does not wait for it
     )
-    return set(connection.execute(query).scalars()) if shoppers else set()
+    found = connection.execute(query).all() if shoppers else []
+    account = account_of(connection, client, crm)
+    return {row.shopper for row in found if not Applied.read(row.applied).is_owed_to_another(account)}
 
 
 def _give_back(ctx: Context, jobs: Sequence[Job]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, and_, delete, or_, select, update
 
 from connector import tables
 from connector.db import table
+from connector.engine import outcomes
 from connector.engine.context import Client
 from connector.engine.story import tell
 from connector.rules import BOUGHT, State
@@ -78,4 +79,5 @@ def _close_window(connection: Connection, client: str, lead: Row[Any]) -> None:
     connection.execute(update(WINDOWS).where(*shopper).values(opened_at=None))
     here = (CHECKOUTS.c.client == client, CHECKOUTS.c.store == lead.store, CHECKOUTS.c.id == lead.checkout_id)
     connection.execute(update(CHECKOUTS).where(*here).values(triggered_at=None))
+    outcomes.unmade(connection, client, lead)
     connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))

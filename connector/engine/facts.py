@@ -137,6 +137,7 @@ def _windows(connection: Connection, client: str, shoppers: set[str]) -> dict[st
 ERASED = "erased"
 ERASED_BY_STORE = "erased at the store's request"
 ERASURES = (ERASED, ERASED_BY_STORE)  # reasons for which somebody is suppressed of whom nothing else is kept
+NOBODYS = {"customer_id": "", "checkout_id": "", "token": "", "cart_token": ""}  # an order of somebody who was erased
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from connector import tables
 from connector.address import contact
 from connector.config.shape import nearest
 from connector.db import Database, table
-from connector.engine import outbox, tallies
+from connector.engine import outbox, owed, tallies
 from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import forget_coupons
-from connector.engine.facts import ERASED
+from connector.engine.facts import ERASED, NOBODYS
 from connector.engine.story import tell
 from connector.errors import ConfigError
 from connector.rules import BOUGHT, State
@@ -24,6 +24,7 @@ CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
 EVENTS = table(tables.Event)
 LEADS = table(tables.Lead)
+ORDERS = table(tables.Order)
 STORES = table(tables.Store)
 SUPPRESSIONS = table(tables.Suppression)
 WINDOWS = table(tables.Window)
@@ -112,7 +113,12 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
 
 
 def erase_rows(db: Database, connection: Connection, client: str, shopper: str) -> None:
-    """Deletes what is stored of a shopper, but for what a CRM is still to be told, and the numbers of the report."""
+    """Deletes what is stored of a shopper, but for what a CRM is still to be told, and the numbers of the report.
+
+    Of orders, a day and an amount under the keyed hash stay.
+    """
+    orders = (ORDERS.c.client == client, ORDERS.c.shopper == shopper)
+    connection.execute(update(ORDERS).where(*orders).values(**NOBODYS))
     tallies.fold_shopper(db, connection, client, shopper)
     for rows in (CHECKOUTS, EVENTS, WINDOWS, LEADS):
         connection.execute(delete(rows).where(rows.c.client == client, rows.c.shopper == shopper))
@@ -175,13 +181,13 @@ def _put_back(connection: Connection, row: Row[Any], now: datetime) -> None:
         "done_at": None,
     }
     connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == row.id).values(**values))
-    if row.state == State.TOO_LATE:  # by hand means that R3's lateness is lifted
+    if row.state in (State.TOO_LATE, "failed"):  # by hand means that R3's lateness is lifted
         lead = (LEADS.c.client == row.client, LEADS.c.shopper == row.shopper)
         connection.execute(update(LEADS).where(*lead).values(lifted=True))
 
 
-def adopt(ctx: Context, client: Client, account: str) -> str:
-    """Pins a store or CRM anew, to the account that answers next."""
+def adopt(ctx: Context, client: Client, account: str, *, same: bool = False) -> str:
+    """Pins a store or CRM anew, to the account that answers next. `same` is for one that has only another name now."""
     known = [store.id for store in client.config.stores] + [crm.id for crm in client.config.crms]
     if account not in known:
         raise ConfigError(f"{client.id} has no store or CRM {account}{_choose(account, known)}")
@@ -191,7 +197,14 @@ def adopt(ctx: Context, client: Client, account: str) -> str:
             here = (rows.c.client == client.id, rows.c.id == account)
             values: dict[str, Any] = {"identity": None, "paused": False, "error": "", **fresh}
             connection.execute(update(rows).where(*here).values(**values))
-    return f"{account}: the account that answers next is adopted"
+        left = owed.adopted(connection, client.id, account, now, same=same)
+    said = f"{account}: the account that answers next is adopted"
+    if not left:
+        return said
+    return (
+        f"{said}. {_count(left, 'shopper')} enrolled in the former one can be let go in that one only: adopt it once "
+        "more for that, or take them out there by hand. If it is the same account under another name, add --same"
+    )
 
 
 def _shopper(ctx: Context, client: Client, email: str) -> str:

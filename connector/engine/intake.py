@@ -13,7 +13,7 @@ from connector import rules, tables
 from connector.db import table
 from connector.engine import revenue, tallies
 from connector.engine.context import Client, Context
-from connector.engine.facts import ERASURES, Suppressions
+from connector.engine.facts import ERASURES, NOBODYS, Suppressions
 from connector.engine.followup import follow_page
 from connector.engine.payload import write_payload
 from connector.engine.purchases import end_bought
@@ -24,6 +24,7 @@ CHECKOUTS = table(tables.Checkout)
 ORDERS = table(tables.Order)
 STORES = table(tables.Store)
 LEADS = table(tables.Lead)
+SUPPRESSIONS = table(tables.Suppression)
 WINDOWS = table(tables.Window)
 
 # Columns that belong to the decisions: a page that is read again never touches them.
@@ -124,7 +125,7 @@ def _row(
         "id": checkout.id,
         "shopper": shopper,
         "email": email,
-        "payload": payload,
+        "payload": payload if shopper else None,  # nobody needs it before there is an address
         "customer_id": checkout.customer.id,
         "order_id": checkout.order_id,
         "token": checkout.tokens[0] if checkout.tokens else "",
@@ -161,7 +162,7 @@ def _erase_suppressed(row: dict[str, Any], suppressions: Suppressions) -> None:
     """R10: of a shopper who is erased, suppressed or excluded nothing is kept but that the checkout exists."""
     why = suppressions.why(row["shopper"], row["email"]) if row["shopper"] else ""
     if why:
-        nothing = {"email": None, "payload": None, "customer_id": "", "token": "", "decide_at": None}
+        nothing = {"email": None, "payload": None, "customer_id": "", "token": "", "digest": "", "decide_at": None}
         row.update(nothing, state=State.SUPPRESSED, rule="R10", reason=why)
 
 
@@ -197,11 +198,22 @@ def put_orders(
     rows = [
         _order_row(ctx, client.id, store, order, known.get(order.id), order.id in unplaced) for order in latest.values()
     ]
+    _erase_orders(connection, client.id, rows)
     changed = [row for row in rows if _differs(row, known.get(row["id"]))]
     ctx.db.upsert(connection, tables.Order, changed)
     revenue.follow(connection, client.id, store, changed)
     end_bought(ctx, connection, client, [row for row in changed if row["purchase"]], now)
     return len(changed)
+
+
+def _erase_orders(connection: Connection, client: str, rows: Sequence[dict[str, Any]]) -> None:
+    """R10: of an order of somebody who was erased, only the keyed hash says whose it is."""
+    shoppers = {row["shopper"] for row in rows if row["shopper"]}
+    here = (SUPPRESSIONS.c.client == client, SUPPRESSIONS.c.value.in_(shoppers), SUPPRESSIONS.c.why.in_(ERASURES))
+    erased = set(connection.execute(select(SUPPRESSIONS.c.value).where(*here)).scalars()) if shoppers else set()
+    for row in rows:
+        if row["shopper"] in erased:
+            row.update(NOBODYS)
 
 
 def known_orders(connection: Connection, client: str, store: str, ids: list[str]) -> dict[str, Row[Any]]:

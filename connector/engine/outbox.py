@@ -61,8 +61,10 @@ def cancel(connection: Connection, client: str, shopper: str, rule: str, why: st
         )
         .values(state="cancelled", rule=rule, detail=why)
     )
-    shown = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper, DELIVERIES.c.exchange != "")
-    connection.execute(update(DELIVERIES).where(*shown).values(exchange=""))
+    lead = DELIVERIES.c.kind.in_(("enrol", "refresh"))
+    shown = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper, DELIVERIES.c.exchange != "", lead)
+    refused = "refused; what the CRM said is erased with the lead"
+    connection.execute(update(DELIVERIES).where(*shown).values(exchange="", error="", detail=refused))
 
 
 def withdraw(
@@ -81,9 +83,10 @@ def withdraw(
         put_on[crm].append(applied)
     rows = []
     for crm in sorted(put_on):
-        key = f"withdraw:{lead.client}:{lead.shopper}:{crm}:{lead.generation}:{reason}:{order_id}"
-        row = _row(dict(lead._mapping), crm, "withdraw", key, now, reason=reason, order_id=order_id, priority=1)
-        rows.append({**row, "email": lead.email, "applied": Applied.all_of(put_on[crm]).write()})
+        for account, applied in Applied.by_account(put_on[crm]).items():
+            key = f"withdraw:{lead.client}:{lead.shopper}:{crm}:{lead.generation}:{reason}:{order_id}:{account}"
+            row = _row(dict(lead._mapping), crm, "withdraw", key, now, reason=reason, order_id=order_id, priority=1)
+            rows.append({**row, "email": lead.email, "applied": applied.write()})
     connection.execute(update(DELIVERIES).where(*tried).values(withdrawn=True))
     ctx.db.insert_new(connection, tables.Delivery, rows)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, bindparam, delete, func, select, update
 
 from connector import tables
 from connector.db import table
@@ -82,6 +82,12 @@ def bought(connection: Connection, client: str, lead: Row[Any], state: str) -> N
 def not_bought(connection: Connection, client: str, store: str, checkout_id: str) -> None:
     """The purchase that ended this checkout belongs to another lead."""
     connection.execute(UNMARK, {"b_client": client, "b_store": store, "b_id": checkout_id})
+
+
+def unmade(connection: Connection, client: str, lead: Row[Any]) -> None:
+    """No CRM would mail this lead, so it was none (R5)."""
+    here = (OUTCOMES.c.client == client, OUTCOMES.c.store == lead.store, OUTCOMES.c.checkout_id == lead.checkout_id)
+    connection.execute(delete(OUTCOMES).where(*here, OUTCOMES.c.day == lead.created_at.date(), OUTCOMES.c.steps == 0))
 
 
 def lead_of(connection: Connection, client: str, row: Row[Any], state: State) -> Row[Any] | None:

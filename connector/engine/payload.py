@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -27,16 +27,20 @@ def read_payload(payload: str) -> Checkout:
 
 @dataclass(frozen=True)
 class Applied:
-    """The tags and campaigns that deliveries put on, or may have put on; campaigns as plain JSON values."""
+    """The tags and campaigns that deliveries put on, or may have put on; campaigns as plain JSON values.
+
+    `accounts` are those that the CRM answered as then: what was put on in one is taken off in that one only.
+    """
 
     tags: tuple[str, ...] = ()
     campaigns: tuple[Any, ...] = ()
+    accounts: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> Applied:
         """What was written; nothing for an empty text."""
         found = json.loads(text) if text else {}
-        return cls(tuple(found.get("tags", ())), tuple(found.get("campaigns", ())))
+        return cls(*(tuple(found.get(name, ())) for name in ("tags", "campaigns", "accounts")))
 
     @classmethod
     def all_of(cls, texts: Iterable[str]) -> Applied:
@@ -45,18 +49,37 @@ class Applied:
         return cls(
             _each_once(tag for one in every for tag in one.tags),
             _each_once(campaign for one in every for campaign in one.campaigns),
+            _each_once(account for one in every for account in one.accounts),
         )
 
-    def also(self, tags: Iterable[str], campaign: Any) -> Applied:
+    @classmethod
+    def by_account(cls, texts: Iterable[str]) -> dict[str, Applied]:
+        """Likewise, each account's own; "" is whichever answers, for what was put on before that was kept."""
+        every = [cls.read(text) for text in texts]
+        accounts = _each_once(account for one in every for account in one.accounts or ("",))
+        return {
+            account: replace(
+                cls.all_of(one.write() for one in every if account in (one.accounts or ("",))),
+                accounts=(account,) if account else (),
+            )
+            for account in accounts
+        }
+
+    def is_owed_to_another(self, account: str | None) -> bool:
+        """Whether the account that the CRM is now was never given any of it."""
+        return bool(self.accounts) and account not in self.accounts
+
+    def also(self, tags: Iterable[str], campaign: Any, account: str = "") -> Applied:
         """With what one more attempt puts on."""
         if isinstance(campaign, BaseModel):
             campaign = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
         started = () if campaign is None else (campaign,)
-        return Applied(_each_once((*self.tags, *tags)), _each_once((*self.campaigns, *started)))
+        accounts = _each_once((*self.accounts, *([account] if account else [])))
+        return Applied(_each_once((*self.tags, *tags)), _each_once((*self.campaigns, *started)), accounts)
 
     def write(self) -> str:
         """As JSON."""
-        return json.dumps({"tags": self.tags, "campaigns": self.campaigns}, ensure_ascii=False)
+        return json.dumps(asdict(self), ensure_ascii=False)
 
 
 def _each_once(values: Iterable[Any]) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.links import short_url
 from connector.engine.live_coupons import Build, Live, Promise, live_coupons, promise_of, with_live
+from connector.engine.owed import account_of, may_leave
 from connector.engine.payload import Applied, read_payload
 from connector.engine.told import word_age
 from connector.model import ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
@@ -65,14 +66,13 @@ def prepare_jobs(
     ctx: Context, connection: Connection, client: Client, crm: CrmOptions, rows: Sequence[Row[Any]], now: datetime
 ) -> list[Job]:
     """The jobs of these rows. A row whose step may not run now, or never, is written down as such and left out."""
-    jobs: list[Job] = [
-        _withdrawal(connection, client, crm, row, now) if row.kind == "withdraw" else Job(row, _erasure(row))
-        for row in rows
-        if row.kind in ("withdraw", "forget")
-    ]
+    account = account_of(connection, client.id, crm.id)
+    leaving = [row for row in rows if row.kind == "withdraw" and may_leave(connection, row, account, now)]
+    jobs = [_withdrawal(connection, client, crm, row, now) for row in leaving]
+    jobs += [Job(row, _erasure(row)) for row in rows if row.kind == "forget"]
     to_lead = [row for row in rows if row.kind in ("enrol", "refresh")]
     if to_lead:
-        jobs += _lead_jobs(ctx, connection, client, crm, to_lead, now)
+        jobs += _lead_jobs(ctx, connection, client, crm, to_lead, now, account)
     return jobs
 
 
@@ -81,7 +81,13 @@ def _erasure(row: Row[Any]) -> Erasure:
 
 
 def _lead_jobs(
-    ctx: Context, connection: Connection, client: Client, crm: CrmOptions, rows: Sequence[Row[Any]], now: datetime
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    crm: CrmOptions,
+    rows: Sequence[Row[Any]],
+    now: datetime,
+    account: str,
 ) -> list[Job]:
     leads = _leads(connection, client.id, rows)
     checkouts = _checkouts(connection, client.id, list(leads.values()))
@@ -110,8 +116,10 @@ def _lead_jobs(
             _hold_or_end(ctx, connection, client, row, lead, Verdict(Go.END, State.FAILED, "", plan), None)
         else:
             clock = clocks.get(shown.store)
-            build = partial(_enrolment, ctx, client, crm, plan, row, lead, shown, known, clock, now)
-            jobs.append(_lead_job(ctx, client, plan, row, lead, shown, build, coupons.get(row.shopper)))
+            began = clocks.get(lead.store)
+            since = _Since(lead.created_at, known.started_at, began.offset if began else timedelta(0))
+            build = partial(_enrolment, ctx, client, crm, plan, row, lead, shown, known, since, clock, now)
+            jobs.append(_lead_job(ctx, client, plan, row, lead, shown, build, coupons.get(row.shopper), account))
     return jobs
 
 
@@ -213,12 +221,20 @@ def _lead_job(
     shown: Row[Any],
     build: Build,
     coupon: Live | None,
+    account: str,
 ) -> Job:
     if row.kind == "refresh":  # puts nothing on
         return Job(row, build(coupon), plan.step)
-    applied = Applied.read(row.applied).also(plan.tags, plan.campaign)
+    applied = Applied.read(row.applied).also(plan.tags, plan.campaign, account)
     promise = promise_of(ctx, client, plan.step.coupon, row, lead, shown, build) if plan.step.coupon else None
     return Job(row, build(coupon), plan.step, applied.write(), promise)
+
+
+class _Since:
+    """When a lead began, on our clock: CRMs compare it with theirs, which know nothing of the store's."""
+
+    def __init__(self, made_at: datetime, started_at: datetime, ahead: timedelta) -> None:
+        self.lead_at, self.started_at = made_at - ahead, started_at - ahead
 
 
 def _enrolment(
@@ -230,6 +246,7 @@ def _enrolment(
     lead: Row[Any],
     shown: Row[Any],
     facts: Facts,
+    since: _Since,
     clock: StoreClock | None,
     now: datetime,
     coupon: Live | None,
@@ -246,7 +263,7 @@ def _enrolment(
         coupon_expires_at=coupon.expires_at if coupon else None,
         wanted=plan.names,
     )
-    asked_anew = _older_than_database(ctx, facts.started_at)
+    asked_anew = _older_than_database(ctx, since.started_at)
     opted_in = facts.consent is ConsentState.OPTED_IN
     return Enrolment(
         key=rules.delivery_key(
@@ -263,8 +280,8 @@ def _enrolment(
         client=client.id,
         store=lead.store,
         at=now,
-        lead_at=facts.started_at if asked_anew else lead.created_at,
-        step_at=facts.started_at + plan.step.after if asked_anew else row.due_at,
+        lead_at=since.started_at if asked_anew else since.lead_at,
+        step_at=since.started_at + plan.step.after if asked_anew else row.due_at,
         fields=templates.render(plan.fields, {**values, "email": lead.email}),
         tags=plan.tags,
         campaign=plan.campaign,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from connector import tables
 from connector.db import table
@@ -15,6 +15,7 @@ from connector.engine.facts import ERASED_BY_STORE
 from connector.hooks import Asks, Hint
 
 CHECKOUTS = table(tables.Checkout)
+ORDERS = table(tables.Order)
 SUPPRESSIONS = table(tables.Suppression)
 MOST_SAID = 10_000
 
@@ -72,6 +73,10 @@ def _erase(ctx: Context, client: Client, store: str, hint: Hint) -> int:
                 continue
             hand.erase(ctx, connection, client, shopper, now, address=address, crms=True, why=ERASED_BY_STORE)
             erased += 1
+        if hint.customer_id:  # what they left without any address
+            for rows in (CHECKOUTS, ORDERS):
+                theirs = (rows.c.client == client.id, rows.c.store == store, rows.c.customer_id == hint.customer_id)
+                connection.execute(update(rows).where(*theirs, rows.c.shopper == "").values(customer_id="", token=""))
     if erased:
         ctx.db.compact()
     return erased

@@ -8,7 +8,7 @@ from sqlalchemy import and_, delete, or_, select, update
 
 from connector import rules, tables
 from connector.db import table
-from connector.engine import endings, outbox, sequences, tallies
+from connector.engine import endings, outbox, owed, sequences, tallies
 from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import purge_coupons
 from connector.engine.story import tell
@@ -51,6 +51,15 @@ def expire_leads(ctx: Context, client: Client, now: datetime) -> int:
         expired += len(leads)
         if len(leads) < BATCH:
             return expired
+
+
+def keep_times(ctx: Context, now: datetime) -> None:
+    """Ends and deletes all that is over its time, also of clients that left the configuration."""
+    for client in [*ctx.clients.values(), *owed.departed_clients(ctx)]:
+        expire_leads(ctx, client, now)
+        end_unreachable(ctx, client, now)
+        purge(ctx, client, now)
+    owed.give_up(ctx, now)
 
 
 def end_unreachable(ctx: Context, client: Client, now: datetime) -> int:
@@ -96,6 +105,9 @@ def purge(ctx: Context, client: Client, now: datetime) -> None:
         connection.execute(delete(ORDERS).where(ORDERS.c.client == client.id, ORDERS.c.modified_at < old))
         connection.execute(delete(EVENTS).where(EVENTS.c.client == client.id, EVENTS.c.at < old))
         ended = DELIVERIES.c.state.not_in(outbox.OUTSTANDING)
+        shown = or_(DELIVERIES.c.email.is_not(None), DELIVERIES.c.exchange != "")
+        over = (DELIVERIES.c.client == client.id, ended, DELIVERIES.c.due_at < old, shown)
+        connection.execute(update(DELIVERIES).where(*over).values(email=None, exchange=""))
         connection.execute(
             delete(DELIVERIES).where(DELIVERIES.c.client == client.id, ended, DELIVERIES.c.due_at < old - NUMBERS / 10)
         )

@@ -19,6 +19,7 @@ from connector.rules import State
 CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
 RECOVERIES = table(tables.Recovery)
+STORES = table(tables.Store)
 FOLLOWED = timedelta(days=60)  # from the order on
 RANK = {State.RECOVERED: 2, State.BOUGHT_LATER: 1, State.SELF_RECOVERED: 0}
 UNSEEN = "completed "  # in place of the id of an order that was not read (yet)
@@ -137,12 +138,18 @@ def _last_step(connection: Connection, client: str, row: Row[Any], placed_at: da
     )
     all_before = row.delivered_last_at <= placed_at
     if not all_before:
-        query = query.where(DELIVERIES.c.done_at <= placed_at)
+        query = query.where(DELIVERIES.c.done_at <= placed_at - _ahead(connection, client, row.store))
     furthest = query.order_by(DELIVERIES.c.generation.desc(), DELIVERIES.c.step.desc()).limit(1)
     found = connection.execute(furthest).scalar()
     if found is None:  # they went to another address, which was corrected since
         return int(row.delivered_step) if all_before else 0
     return int(found)
+
+
+def _ahead(connection: Connection, client: str, store: str) -> timedelta:
+    """How far a store's clock is ahead of ours, on which deliveries are dated."""
+    here = (STORES.c.client == client, STORES.c.id == store)
+    return timedelta(seconds=connection.execute(select(STORES.c.clock_offset).where(*here)).scalar() or 0.0)
 
 
 def follow(connection: Connection, client: str, store: str, orders: Sequence[Mapping[str, Any]]) -> None:

@@ -7,21 +7,24 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select, true, update
 
 from connector import tables
 from connector.db import table
 from connector.engine import endings
 from connector.engine.context import Client, Context, log
 from connector.engine.done import Done
+from connector.engine.facts import ERASURES
+from connector.engine.outbox import OUTSTANDING
 from connector.engine.prepare import Job
-from connector.engine.story import tell
+from connector.engine.story import EVENTS, tell
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.model import Outcome, Receipt
 from connector.rules import State
 
 DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
+SUPPRESSIONS = table(tables.Suppression)
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(hours=6)
 
@@ -46,10 +49,23 @@ def settle(ctx: Context, client: Client, results: Sequence[tuple[Job, Receipt | 
             elif isinstance(result, Receipt):
                 _receipt(connection, client, job, result, lead, done)
             elif isinstance(result, RejectedError):
-                _rejected(connection, client, job, result, lead, now)
+                _rejected(ctx, connection, client, job, result, lead, now)
             else:
                 _again(connection, client, job, result, lead, now)
         done.write(ctx, connection, client)
+        _leave_no_trace(connection, client.id, {job.row.shopper for job, _ in results})
+
+
+def _leave_no_trace(connection: Connection, client: str, shoppers: set[str]) -> None:
+    """R10: of somebody who was erased meanwhile, no checkout: with some stores its id is the link to the cart."""
+    here = (SUPPRESSIONS.c.client == client, SUPPRESSIONS.c.value.in_(shoppers), SUPPRESSIONS.c.why.in_(ERASURES))
+    erased = connection.execute(select(SUPPRESSIONS.c.value).where(*here)).scalars().all()
+    if not erased:
+        return
+    ended = DELIVERIES.c.state.not_in(OUTSTANDING)
+    for rows, where in ((DELIVERIES, ended), (EVENTS, true())):
+        theirs = (rows.c.client == client, rows.c.shopper.in_(erased), where)
+        connection.execute(update(rows).where(*theirs).values(store="", checkout_id=""))
 
 
 def _leads(connection: Connection, client: str, shoppers: Sequence[str]) -> dict[str, Row[Any]]:
@@ -93,14 +109,29 @@ def _receipt(
 
 
 def _rejected(
-    connection: Connection, client: Client, job: Job, error: RejectedError, lead: Row[Any] | None, now: datetime
+    ctx: Context,
+    connection: Connection,
+    client: Client,
+    job: Job,
+    error: RejectedError,
+    lead: Row[Any] | None,
+    now: datetime,
 ) -> None:
     row = job.row
-    connection.execute(
-        update(DELIVERIES)
-        .where(DELIVERIES.c.id == row.id)
-        .values(state="failed", error=str(error), detail=str(error), exchange=error.exchange, done_at=now)
-    )
+    if row.kind in ("enrol", "refresh") and lead is None:  # bought or erased meanwhile: nothing of it is kept
+        _end(connection, row, "cancelled", "R7", "refused, and the lead is gone", now)
+        return
+    values: dict[str, Any] = {"error": str(error), "detail": str(error), "exchange": error.exchange}
+    if row.kind == "withdraw":  # R7: it has no deadline, whatever the CRM says
+        values |= {"state": "pending", "next_at": now + LONGEST_PAUSE}
+    else:
+        values |= {"state": "failed", "done_at": now}
+    connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == row.id).values(**values))
+    if row.error == str(error):
+        return
+    if row.kind == "withdraw":
+        again = f"Winback tries again every {LONGEST_PAUSE.seconds // 3600} h; `winback deliveries` shows it"
+        ctx.alert(f"{client.id}/{row.crm}", f"a shopper was not let go: {str(error).rstrip('.')}. {again}")
     said = f"{row.crm} refused it: {error}"
     tell(connection, client.id, row.shopper, now, said, "", row.store, row.checkout_id)
     if row.kind == "enrol" and lead is not None:

@@ -10,6 +10,7 @@ from connector import tables
 from connector.db import table
 from connector.engine import sequences
 from connector.engine.context import Context
+from connector.engine.owed import note_times
 
 STORES = table(tables.Store)
 CRMS = table(tables.Crm)
@@ -21,6 +22,7 @@ def apply_configuration(ctx: Context) -> None:
     sequences.settle_in(ctx)
     ctx.db.note_made(ctx.clock())
     with ctx.db.write() as connection:
+        note_times(ctx, connection)
         fresh = {"next_poll_at": ctx.clock(), "paused": False, "coupons_retry_at": None}
         _mark(connection, STORES, _stores(ctx), fresh)
         _mark(connection, CRMS, _crms(ctx), {"retry_at": None, "paused": False})

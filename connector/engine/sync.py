@@ -18,7 +18,7 @@ from connector.engine.coupon_removal import due_removals, remove_coupons
 from connector.engine.decide import decide_client
 from connector.engine.deliver import WORKERS, Outbox, Round, work
 from connector.engine.poll import Polled, poll_store
-from connector.engine.retention import end_unreachable, expire_leads, purge
+from connector.engine.retention import keep_times
 
 DELIVERIES = table(tables.Delivery)
 CRMS = table(tables.Crm)
@@ -50,9 +50,7 @@ def sync(
                 report.errors[f"{client.id}/{store}"] = polled.error
     for client in ctx.clients.values():
         decide_client(ctx, client, ctx.clock())  # sister stores may have held leads until the last one had spoken
-        expire_leads(ctx, client, ctx.clock())
-        end_unreachable(ctx, client, ctx.clock())
-        purge(ctx, client, ctx.clock())
+    keep_times(ctx, ctx.clock())
     if deliver:
         crms = [(client, crm.id) for client in ctx.clients.values() for crm in client.config.crms]
         with ThreadPoolExecutor(min(16, len(crms) or 1), "crm") as pool:

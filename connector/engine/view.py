@@ -11,12 +11,14 @@ from sqlalchemy import Connection, Row, func, select
 
 from connector import tables
 from connector.db import table
+from connector.engine import owed
 from connector.engine.context import Client, Context
 from connector.engine.notes import read_notes
 from connector.engine.payload import read_payload
 from connector.rules import State, abandoned_at
 
 CHECKOUTS = table(tables.Checkout)
+CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
 EVENTS = table(tables.Event)
 LEADS = table(tables.Lead)
@@ -132,6 +134,8 @@ def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> lis
         query = query.where(DELIVERIES.c.state.not_in(("done", "cancelled")))
     with ctx.db.read() as connection:
         rows = connection.execute(query.order_by(DELIVERIES.c.next_at, DELIVERIES.c.id)).all()
+        unwell = select(CRMS.c.id, CRMS.c.error).where(CRMS.c.client == client.id, CRMS.c.failures > 0)
+        troubled = {row.id: row.error for row in connection.execute(unwell)}
         emails = {
             (row.shopper): row.email
             for row in connection.execute(select(LEADS.c.shopper, LEADS.c.email).where(LEADS.c.client == client.id))
@@ -146,7 +150,7 @@ def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> lis
             "step": row.step if row.kind == "enrol" else None,
             "state": row.state,
             "rule": row.rule,
-            "reason": _reason(client, row),
+            "reason": _reason(client, row) or (troubled.get(row.crm, "") if row.state == "pending" else ""),
             "attempts": row.attempts,
             "due_at": _time(row.due_at),
             "next_at": _time(row.next_at) if row.state == "pending" else None,
@@ -237,7 +241,7 @@ def troubles(ctx: Context) -> list[str]:
             found += [f"{row.client}/{row.id}: {one.message}" for one in read_notes(row.notes) if one.level == "error"]
         mute = connection.execute(select(STORES).where(STORES.c.gone.is_(False), STORES.c.coupons_error != ""))
         found += [f"{row.client}/{row.id}: no coupon can be made: {row.coupons_error}" for row in mute]
-    return found
+    return found + [f"{subject}: {said}" for subject, said in owed.sentences(ctx).items()]
 
 
 def _time(value: datetime | None) -> str | None:
