@@ -80,7 +80,7 @@ HELD = {
     ],
     "answers end at a fixed size and time": [
         f"{ENDLESS}::test_an_answer_without_an_end_ends_with_its_time",
-        f"{ENDLESS}::test_a_small_answer_that_unpacks_to_half_a_gigabyte_costs_little_memory",
+        f"{ENDLESS}::test_a_small_answer_that_unpacks_to_very_much_costs_little_memory",
     ],
     "lists that do not end are given up": [
         f"{ENDLESS}::test_a_list_in_a_crm_that_goes_on_for_ever_is_given_up",

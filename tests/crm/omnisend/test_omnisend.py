@@ -33,6 +33,13 @@ def test_a_new_contact_is_made_and_enters_the_automation(sandbox: OmnisendSandbo
     assert calls(sandbox) == [READ, CREATE, EVENT]
 
 
+def test_a_checkout_without_a_link_is_refused_before_anything_is_written(sandbox: OmnisendSandbox) -> None:
+    """Omnisend would take its own event without one, and start nothing."""
+    with pytest.raises(RejectedError, match="only with a link back to the checkout"):
+        adapter(sandbox).enrol(with_checkout(enrolment(), url=""))
+    assert calls(sandbox) == [READ]
+
+
 def test_a_known_contact_is_changed_and_enters_it(sandbox: OmnisendSandbox) -> None:
     omnisend = adapter(sandbox)
     omnisend.enrol(enrolment())
