@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,13 @@ def copy_into(source_url: str, target_url: str) -> bool:
         target.close()
 
 
-def replace_content(source: Database, target: Database) -> bool:
-    """Puts every row of one database in the place of the other's, in one transaction; False where there is none."""
+def replace_content(
+    source: Database, target: Database, besides: Callable[[Connection], None] = lambda connection: None
+) -> bool:
+    """Puts every row of one database in the place of the other's; False where there is none.
+
+    `besides` has its say in the same transaction: a process that dies leaves all of it, or nothing.
+    """
     with _named(source), source.read() as reading:
         version = version_of(reading)
         if version is None:  # empty: nothing was ever stored
@@ -46,6 +51,7 @@ def replace_content(source: Database, target: Database) -> bool:
             for each in SQLModel.metadata.sorted_tables:
                 for rows in _rows(source, reading, each):
                     writing.execute(each.insert(), rows)
+            besides(writing)
             _count_on(writing, target)
     return True
 

@@ -29,6 +29,7 @@ from sqlalchemy.exc import (
 from sqlmodel import SQLModel
 
 from connector import tables
+from connector.durable import make_folder
 from connector.errors import ConfigError
 
 HEAD = "0002"  # the newest migration; compared before Alembic is imported at all
@@ -77,15 +78,17 @@ class Database:
             raise ConfigError(f"the database {self.name} cannot be used: {words_of(error)}") from None
         return self
 
-    def note_made(self, now: datetime, *, anew: bool = False) -> None:
+    def note_made(self, now: datetime) -> None:
         """Remembers when this database was first worked on: what is older may have been done with one that was lost."""
         settings = table(tables.Setting)
         with self.write() as connection:
-            if anew:
-                connection.execute(delete(settings).where(settings.c.name == "made_at"))
             self.insert_new(connection, tables.Setting, [{"name": "made_at", "value": now.isoformat()}])
             value = connection.execute(select(settings.c.value).where(settings.c.name == "made_at")).scalar_one()
         self.made_at = datetime.fromisoformat(str(value))
+
+    def begin_anew(self, connection: Connection, now: datetime) -> None:
+        """The database is another one from now on: an older one took its place."""
+        self.upsert(connection, tables.Setting, [{"name": "made_at", "value": now.isoformat()}])
 
     def first_name(self, client: str) -> str:
         """What a client was called when it was first met: its shoppers' hashes and keys were made with that."""
@@ -306,7 +309,7 @@ def parse_url(url: str) -> URL:
 
 def _prepare_folder(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT, 0o600))  # addresses are in it: the owner's eyes only
         if not os.access(path.parent, os.W_OK):  # SQLite keeps its log beside the file, also for readers

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from connector.durable import keep_names
 from connector.errors import ConfigError
 
 
@@ -26,5 +27,6 @@ def new_file(file: Path, *, overwrite: bool) -> Iterator[Path]:
             part = Path(folder) / "part"
             yield part
             os.replace(part, file)
+            keep_names(file.absolute().parent)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror or error}") from None

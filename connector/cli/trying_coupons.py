@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete
 
 from connector import registry, tables
 from connector.config import Step
-from connector.coupons import Coupon, Offer, code_for
+from connector.coupons import Offer, code_for
 from connector.db import table
 from connector.engine.context import Client, Context
 from connector.engine.live_coupons import Live, coupons_of, maker
@@ -62,18 +62,22 @@ def _make(ctx: Context, client: Client, step: Step, code: str) -> Live:
         raise ValueError("the step promises no coupon")
     life = min(step.coupon.expires_in, LONGEST)
     offer = Offer(code, step.coupon.discount, starts_at=now - timedelta(minutes=5), expires_at=now + life)
+    _write_down(ctx, client, store, code, "making", offer.expires_at)
     made = coupons.make(offer)
     if made.used or made.expires_at is None or made.expires_at < now + life / 2:  # of an earlier test
         coupons.delete(made.id)
         made = coupons.make(offer)
-    return _write_down(ctx, client, store, code, made)
-
-
-def _write_down(ctx: Context, client: Client, store: str, code: str, made: Coupon) -> Live:
-    """So that the daemon deletes it when it has expired, whether or not anybody says `--remove`."""
     if made.expires_at is None:
         raise RejectedError(f"{store} makes coupons that never expire")
-    now = ctx.clock()
+    _write_down(ctx, client, store, code, "made", made.expires_at)
+    return Live(code, store, made.expires_at)
+
+
+def _write_down(ctx: Context, client: Client, store: str, code: str, state: str, expires_at: datetime) -> None:
+    """So that the daemon deletes it when it has expired, whether or not anybody says `--remove`.
+
+    Before the store is asked, too: whatever becomes of this process, the coupon is found again.
+    """
     row = {
         "client": client.id,
         "code": code,
@@ -81,13 +85,12 @@ def _write_down(ctx: Context, client: Client, store: str, code: str, made: Coupo
         "shopper": "",
         "generation": 0,
         "step": 0,
-        "state": "made",
-        "expires_at": made.expires_at,
-        "asked_at": now,
+        "state": state,
+        "expires_at": expires_at,
+        "asked_at": ctx.clock(),
         "next_at": None,
         "attempts": 0,
         "error": "",
     }
     with ctx.db.write() as connection:
         ctx.db.upsert(connection, tables.Coupon, [row])
-    return Live(code, store, made.expires_at)

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, func, inspect, select
+from sqlalchemy import Connection, Row, func, inspect, select
 
 from connector import tables
 from connector.copying import copy_into, replace_content
@@ -113,17 +113,19 @@ def _put_back(source: Database, target: Database, now: datetime, *, overwrite: b
             f"{len(later)} shoppers were suppressed or erased in {target.name} since it was begun anew, and the backup "
             "cannot know them. Write their addresses down, restore over an empty database, and do it again"
         )
-    replace_content(source, target)
-    _keep_suppressions(target, later)
-    target.note_made(now, anew=True)
+
+    def go_on(connection: Connection) -> None:
+        _keep_suppressions(target, connection, later)
+        target.begin_anew(connection, now)
+
+    replace_content(source, target, go_on)
     target.compact()
     with target.read() as connection:
         return int(connection.execute(select(func.count()).select_from(CHECKOUTS)).scalar_one())
 
 
-def _keep_suppressions(target: Database, later: Sequence[Row[Any]]) -> None:
-    with target.write() as connection:
-        for row in later:
-            if row.why in ERASURES:
-                erase_rows(target, connection, row.client, row.value)
-        target.upsert(connection, tables.Suppression, [dict(row._mapping) for row in later])
+def _keep_suppressions(target: Database, connection: Connection, later: Sequence[Row[Any]]) -> None:
+    for row in later:
+        if row.why in ERASURES:
+            erase_rows(target, connection, row.client, row.value)
+    target.upsert(connection, tables.Suppression, [dict(row._mapping) for row in later])

@@ -119,9 +119,15 @@ class Site:
         fresh.write_text(yaml.safe_dump(self.config, sort_keys=False) if text is None else text)
         fresh.replace(self.file)
 
-    def start(self, *arguments: str, extra_env: Mapping[str, str] | None = None, **options: Any) -> Process:
-        """`winback ARGUMENTS -c FILE`, in the background."""
-        command = [sys.executable, "-m", "connector", *arguments, "-c", str(self.file)]
+    def start(
+        self,
+        *arguments: str,
+        under: Sequence[str] = (),
+        extra_env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Process:
+        """`winback ARGUMENTS -c FILE`, in the background; `under` another command that watches it."""
+        command = [*under, sys.executable, "-m", "connector", *arguments, "-c", str(self.file)]
         env = {name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
         env |= {"PYTHONPATH": str(ROOT), "COLUMNS": "200", **(extra_env or {})}
         process = Process(command, self.folder, env, **options)
