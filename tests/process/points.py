@@ -40,6 +40,7 @@ COMMITS = {
     "coupon_removal.remove_all_coupons": "every coupon of a client that leaves is marked",
     "retention.expire_leads": "leads expire",
     "retention.end_unreachable": "steps for a CRM that is gone end",
+    "owed.give_up": "withdrawals that no account will ever take end",
     "retention.purge": "what is too old is added up and deleted",
     "soon.ask": "a webhook brings the next poll forward",
     "privacy._erase": "a store asks to erase a shopper",
