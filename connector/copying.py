@@ -58,7 +58,7 @@ def replace_content(
 
 def _rows(source: Database, reading: Connection, each: Table) -> Iterator[list[dict[str, Any]]]:
     with _named(source):
-        for rows in reading.execute(select(each)).partitions(1000):
+        for rows in reading.execute(select(each).execution_options(yield_per=1000)).partitions():
             yield [dict(row._mapping) for row in rows]
 
 

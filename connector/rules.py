@@ -65,6 +65,7 @@ class Purchase:
     order_id: str = ""
     origin: Origin = Origin.CHECKOUT
     same_checkout: bool = False  # by order id, checkout id or token: it ends this checkout whatever the times say
+    store: str = ""  # whose order it is
 
 
 @dataclass(frozen=True)

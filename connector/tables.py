@@ -5,9 +5,15 @@ scheduler looks at (`next_…`, `decide_at`, `due_at`, `…read_at`) are on ours
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Index, false
+from sqlalchemy import BigInteger, Index, false, text
 from sqlmodel import Field, SQLModel
+
+
+def only(condition: str) -> dict[str, Any]:
+    """What makes an index hold only the rows that a condition picks, in either database."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Setting(SQLModel, table=True):
@@ -96,6 +102,10 @@ class Checkout(SQLModel, table=True):
         Index("ix_checkouts_shopper", "client", "shopper"),
         Index("ix_checkouts_token", "client", "store", "token"),
         Index("ix_checkouts_customer", "client", "store", "customer_id"),
+        Index("ix_checkouts_updated", "client", "updated_at"),
+        Index("ix_checkouts_carry", "client", "carry_sequence", **only("carry_sequence != ''")),
+        # The metrics count leads by state at every scrape: without it they read the whole table, payloads and all.
+        Index("ix_checkouts_state", "client", "store", "state", "shopper", **only("shopper != ''")),
     )
     client: str = Field(primary_key=True)
     store: str = Field(primary_key=True)
@@ -149,7 +159,7 @@ class Order(SQLModel, table=True):
         Index("ix_orders_token", "client", "store", "token"),
         Index("ix_orders_cart_token", "client", "store", "cart_token"),
         Index("ix_orders_checkout", "client", "store", "checkout_id"),
-        Index("ix_orders_modified", "modified_at"),
+        Index("ix_orders_modified", "client", "modified_at"),
     )
     client: str = Field(primary_key=True)
     store: str = Field(primary_key=True)
@@ -175,7 +185,12 @@ class Lead(SQLModel, table=True):
     """A shopper under way. Gone at purchase, at erasure, and after `keep_for`."""
 
     __tablename__ = "leads"
-    __table_args__ = (Index("ix_leads_shopper", "shopper", "client", unique=True),)
+    __table_args__ = (
+        Index("ix_leads_shopper", "shopper", "client", unique=True),
+        Index("ix_leads_made", "client", "store", "checkout_id"),
+        Index("ix_leads_shown", "client", "shown_store", "shown_checkout_id"),
+        Index("ix_leads_created", "client", "created_at"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     client: str
     shopper: str
@@ -186,7 +201,7 @@ class Lead(SQLModel, table=True):
     shown_store: str  # of the checkout whose items and URL are shown now (R6)
     shown_checkout_id: str
     activity_at: datetime  # of the checkout shown
-    created_at: datetime = Field(index=True)
+    created_at: datetime
     arm: str = ""
     lifted: bool = False
     sequence: str = Field(
@@ -207,6 +222,7 @@ class Window(SQLModel, table=True):
     """R5: when a shopper's seven days opened. Outlives the lead."""
 
     __tablename__ = "windows"
+    __table_args__ = (Index("ix_windows_opened", "client", "opened_at"),)
     client: str = Field(primary_key=True)
     shopper: str = Field(primary_key=True)
     opened_at: datetime | None = None
@@ -218,7 +234,9 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        Index("ix_deliveries_due", "client", "crm", "state", "priority", "next_at"),
+        # Nearly all of them are done: what is due is found among the few that are not.
+        Index("ix_deliveries_pending", "client", "crm", "priority", "next_at", **only("state = 'pending'")),
+        Index("ix_deliveries_at", "client", "due_at"),
         Index("ix_deliveries_shopper", "client", "shopper", "crm"),
         Index("ix_deliveries_key", "key", unique=True),
     )
@@ -290,7 +308,10 @@ class Recovery(SQLModel, table=True):
     """What is kept of a purchase (R7)."""
 
     __tablename__ = "recoveries"
-    __table_args__ = (Index("ix_recoveries_shopper", "client", "shopper"),)
+    __table_args__ = (
+        Index("ix_recoveries_shopper", "client", "shopper"),
+        Index("ix_recoveries_seen", "client", "seen_at"),
+    )
     client: str = Field(primary_key=True)
     store: str = Field(primary_key=True)
     order_id: str = Field(primary_key=True)
@@ -363,7 +384,7 @@ class Event(SQLModel, table=True):
     """A line of the story that `explain` tells."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_shopper", "client", "shopper"), Index("ix_events_at", "at"))
+    __table_args__ = (Index("ix_events_shopper", "client", "shopper"), Index("ix_events_at", "client", "at"))
     id: int | None = Field(default=None, primary_key=True)
     client: str
     shopper: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 
 from connector import tables
 from connector.coupons import ONE_IN, Coupons
@@ -20,6 +20,7 @@ from connector.engine.facts import store_clocks
 from connector.engine.live_coupons import coupons_of, maker, on_clock
 from connector.engine.settle import backoff
 from connector.engine.story import tell
+from connector.engine.tallies import NUMBERS
 from connector.errors import ConfigError, TransientError, WinbackError
 
 COUPONS = table(tables.Coupon)
@@ -169,7 +170,7 @@ def forget_coupons(connection: Connection, client: str, shopper: str) -> None:
     connection.execute(update(COUPONS).where(*mine).values(**values))
 
 
-def purge_coupons(connection: Connection, client: str, now: datetime) -> None:
-    """Deletes the rows of those that are over and count no more."""
+def uncounted(now: datetime) -> ColumnElement[bool]:
+    """Those that are over and count no more; and whatever is left of a store that never came back."""
     over = COUPONS.c.state.in_(("used", "gone"))
-    connection.execute(delete(COUPONS).where(COUPONS.c.client == client, over, COUPONS.c.asked_at < now - ONE_IN))
+    return or_(and_(over, COUPONS.c.asked_at < now - ONE_IN), COUPONS.c.asked_at < now - NUMBERS)

@@ -19,6 +19,7 @@ from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.coupon_removal import due_removals, remove_coupons
 from connector.engine.deliver import WORKERS, Outbox, recover, work
+from connector.engine.outbox import PENDING
 from connector.engine.owed import tell
 from connector.engine.poll import Polled, poll_store
 from connector.engine.retention import keep_times
@@ -176,7 +177,7 @@ class Daemon:
         with self.ctx.db.read() as connection:
             query = (
                 select(DELIVERIES.c.client, DELIVERIES.c.crm, func.count())
-                .where(DELIVERIES.c.state == "pending", DELIVERIES.c.next_at <= now)
+                .where(PENDING, DELIVERIES.c.next_at <= now)
                 .group_by(DELIVERIES.c.client, DELIVERIES.c.crm)
             )
             due = connection.execute(query).all()

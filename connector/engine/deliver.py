@@ -20,6 +20,7 @@ from connector.db import is_out, table
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.coupons import provide
+from connector.engine.outbox import PENDING
 from connector.engine.owed import account_of
 from connector.engine.payload import Applied
 from connector.engine.prepare import Job, prepare_jobs
@@ -134,7 +135,7 @@ def _due(client: str, crm: str, now: datetime) -> Any:
         .where(
             DELIVERIES.c.client == client,
             DELIVERIES.c.crm == crm,
-            DELIVERIES.c.state == "pending",
+            PENDING,
             DELIVERIES.c.next_at <= now,
         )
         .order_by(DELIVERIES.c.priority, DELIVERIES.c.next_at, DELIVERIES.c.id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, insert, null, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, null, or_, select, update
 
 from connector import tables
 from connector.config import Step
@@ -15,6 +15,7 @@ from connector.db import table
 from connector.engine import outbox, outcomes, sequences
 from connector.engine.context import Client, Context, steps_for
 from connector.engine.facts import StoreClock, store_clocks
+from connector.engine.places import places
 from connector.engine.prepare import Job
 from connector.engine.routing import wants
 from connector.engine.story import EVENTS, line
@@ -134,8 +135,6 @@ def _later(sequence: sequences.Steps, row: Row[Any]) -> list[tuple[int, Step]]:
 
 
 def _checkouts(connection: Connection, client: str, leads: Sequence[Row[Any]]) -> dict[tuple[str, str], Row[Any]]:
-    if not leads:
-        return {}
-    places = tuple_(CHECKOUTS.c.store, CHECKOUTS.c.id).in_([(lead.store, lead.checkout_id) for lead in leads])
-    query = select(CHECKOUTS).where(CHECKOUTS.c.client == client, places)
-    return {(row.store, row.id): row for row in connection.execute(query)}
+    found = places(CHECKOUTS, "id", ((lead.store, lead.checkout_id) for lead in leads))
+    queries = [select(CHECKOUTS).where(CHECKOUTS.c.client == client, where) for where in found]
+    return {(row.store, row.id): row for query in queries for row in connection.execute(query)}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, literal_column, select, update
 
 from connector import tables
 from connector.db import table
@@ -16,6 +16,8 @@ from connector.rules import delivery_key
 
 DELIVERIES = table(tables.Delivery)
 OUTSTANDING = ("pending", "sending")
+# Written out, not as a parameter: only so the databases know that ix_deliveries_pending holds all of these.
+PENDING = DELIVERIES.c.state == literal_column("'pending'")
 
 
 def enrolment(lead: dict[str, Any], crm: str, step: int, due_at: datetime) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
 
 from connector import tables
 from connector.db import table
 from connector.engine import revenue
 from connector.engine.context import Client, Context
 from connector.engine.outbox import cancel, withdraw
+from connector.engine.places import places
 from connector.engine.story import tell
 from connector.model import Origin
 from connector.rules import BOUGHT, Decision, Facts, Purchase, State, bought
@@ -41,7 +42,8 @@ def purchases_of(
                 same = (
                     key[0] in ("order", "checkout", "token") or seen.get((order.store, order.id), _NEVER).same_checkout
                 )
-                seen[order.store, order.id] = Purchase(order.placed_at, order.id, Origin(order.origin), same)
+                origin = Origin(order.origin)
+                seen[order.store, order.id] = Purchase(order.placed_at, order.id, origin, same, order.store)
         found[row.store, row.id] = list(seen.values())
     return found
 
@@ -138,14 +140,9 @@ def _open_checkouts(connection: Connection, client: str, orders: Sequence[dict[s
     customers = {(order["store"], order["customer_id"]) for order in orders if order["customer_id"]}
     tokens = {(o["store"], token) for o in orders for token in (o["token"], o["cart_token"]) if token}
     ids = {(order["store"], id_) for order in orders for id_ in (order["id"], order["checkout_id"]) if id_}
-    wheres = []
-    if shoppers:
-        wheres.append(CHECKOUTS.c.shopper.in_(shoppers))
-    if customers:
-        wheres.append(tuple_(CHECKOUTS.c.store, CHECKOUTS.c.customer_id).in_(customers))
-    if tokens:
-        wheres.append(tuple_(CHECKOUTS.c.store, CHECKOUTS.c.token).in_(tokens))
-    wheres.append(tuple_(CHECKOUTS.c.store, CHECKOUTS.c.id).in_(ids))
+    wheres: list[ColumnElement[bool]] = [CHECKOUTS.c.shopper.in_(shoppers)] if shoppers else []
+    for column, pairs in (("customer_id", customers), ("token", tokens), ("id", ids)):
+        wheres += places(CHECKOUTS, column, pairs)
     unfinished = or_(CHECKOUTS.c.state.not_in(BOUGHT), CHECKOUTS.c.bought_by == "")
     rows: dict[tuple[str, str], Row[Any]] = {}
     for where in wheres:
@@ -190,23 +187,27 @@ def close(
         _release_leads(ctx, connection, client, row, order, now)
 
 
+def _leads_of(connection: Connection, client: str, row: Row[Any]) -> list[Row[Any]]:
+    """Those that a checkout made, or that show it now."""
+    made = (LEADS.c.store == row.store, LEADS.c.checkout_id == row.id)
+    shown = (LEADS.c.shown_store == row.store, LEADS.c.shown_checkout_id == row.id)
+    queries = [select(LEADS).where(LEADS.c.client == client, *where) for where in (made, shown)]
+    return list({lead.id: lead for query in queries for lead in connection.execute(query)}.values())
+
+
 def _order_of(connection: Connection, client: str, row: Row[Any], purchases: Sequence[Purchase]) -> Row[Any] | None:
     ends = [p for p in purchases if p.same_checkout or p.placed_at >= row.started_at]
     if not ends:
         return None
     first = min(ends, key=lambda p: (not p.same_checkout, p.placed_at))
-    query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.id == first.order_id, ORDERS.c.purchase)
-    return next(iter(connection.execute(query.order_by(ORDERS.c.store != row.store))), None)
+    here = (ORDERS.c.client == client, ORDERS.c.store == first.store, ORDERS.c.id == first.order_id, ORDERS.c.purchase)
+    return connection.execute(select(ORDERS).where(*here)).first()
 
 
 def _release_leads(
     ctx: Context, connection: Connection, client: Client, row: Row[Any], order: Row[Any] | None, now: datetime
 ) -> None:
-    made_or_shown = or_(
-        and_(LEADS.c.store == row.store, LEADS.c.checkout_id == row.id),
-        and_(LEADS.c.shown_store == row.store, LEADS.c.shown_checkout_id == row.id),
-    )
-    for lead in connection.execute(select(LEADS).where(LEADS.c.client == client.id, made_or_shown)).all():
+    for lead in _leads_of(connection, client.id, row):
         cancel(connection, client.id, lead.shopper, "R7", "the shopper bought")
         withdraw(ctx, connection, lead, "bought", now, order_id=f"{order.store}/{order.id}" if order else "")
         connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))

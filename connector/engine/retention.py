@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, tuple_, update
 
 from connector import rules, tables
 from connector.db import table
 from connector.engine import endings, outbox, owed, sequences, tallies
 from connector.engine.context import Client, Context
-from connector.engine.coupon_removal import purge_coupons
+from connector.engine.coupon_removal import uncounted
+from connector.engine.places import places
 from connector.engine.story import tell
 from connector.engine.tallies import NUMBERS
 from connector.rules import State
 
 CHECKOUTS = table(tables.Checkout)
+COUPONS = table(tables.Coupon)
 DELIVERIES = table(tables.Delivery)
 EVENTS = table(tables.Event)
 HOURS = table(tables.Hour)
 LEADS = table(tables.Lead)
 ORDERS = table(tables.Order)
+OUTCOMES = table(tables.Outcome)
 RECOVERIES = table(tables.Recovery)
+VISITS = table(tables.Visits)
 WINDOWS = table(tables.Window)
 BATCH = 500
+Condition = tuple[ColumnElement[bool], ...]
 
 
 def expire_leads(ctx: Context, client: Client, now: datetime) -> int:
@@ -72,7 +78,7 @@ def end_unreachable(ctx: Context, client: Client, now: datetime) -> int:
         DELIVERIES.c.due_at < now - max(client.policy.late_within, client.policy.stale_after),
         and_(DELIVERIES.c.step > 0, DELIVERIES.c.due_at < now - client.policy.late_within),
     )
-    waiting = (DELIVERIES.c.client == client.id, DELIVERIES.c.kind == "enrol", DELIVERIES.c.state == "pending")
+    waiting = (DELIVERIES.c.client == client.id, DELIVERIES.c.kind == "enrol", outbox.PENDING)
     with ctx.db.write() as connection:
         query = select(DELIVERIES).where(*waiting, DELIVERIES.c.crm.not_in(crms), late).limit(BATCH)
         rows = connection.execute(query).all()
@@ -86,33 +92,67 @@ def end_unreachable(ctx: Context, client: Client, now: datetime) -> int:
 
 
 def purge(ctx: Context, client: Client, now: datetime) -> None:
-    """Deletes what no rule can need any more."""
+    """Deletes what no rule can need any more: a little in each transaction, so that nothing has to wait for all of it.
+
+    With everything at once, a shorter `keep_for` or a month without the daemon would lock the database for minutes, and
+    would write most of it into the log once more.
+    """
     old = rules.expired_before(client.policy, now)
+    while _purge_checkouts(ctx, client, old) == BATCH:
+        pass
+    for rows, where in _past(old, now):
+        while _delete_some(ctx, rows, rows.c.client == client.id, *where) == BATCH:
+            pass
     with ctx.db.write() as connection:
-        alive = select(LEADS.c.id).where(
-            LEADS.c.client == CHECKOUTS.c.client,
-            ((LEADS.c.store == CHECKOUTS.c.store) & (LEADS.c.checkout_id == CHECKOUTS.c.id))
-            | ((LEADS.c.shown_store == CHECKOUTS.c.store) & (LEADS.c.shown_checkout_id == CHECKOUTS.c.id)),
-        )
-        connection.execute(
-            delete(CHECKOUTS).where(
-                CHECKOUTS.c.client == client.id,
-                CHECKOUTS.c.updated_at < old,
-                CHECKOUTS.c.activity_at < old,
-                ~alive.exists(),
-            )
-        )
-        connection.execute(delete(ORDERS).where(ORDERS.c.client == client.id, ORDERS.c.modified_at < old))
-        connection.execute(delete(EVENTS).where(EVENTS.c.client == client.id, EVENTS.c.at < old))
         ended = DELIVERIES.c.state.not_in(outbox.OUTSTANDING)
         shown = or_(DELIVERIES.c.email.is_not(None), DELIVERIES.c.exchange != "")
         over = (DELIVERIES.c.client == client.id, ended, DELIVERIES.c.due_at < old, shown)
         connection.execute(update(DELIVERIES).where(*over).values(email=None, exchange=""))
-        connection.execute(
-            delete(DELIVERIES).where(DELIVERIES.c.client == client.id, ended, DELIVERIES.c.due_at < old - NUMBERS / 10)
-        )
-        purge_coupons(connection, client.id, now)
-        for rows, at in ((WINDOWS, WINDOWS.c.opened_at), (RECOVERIES, RECOVERIES.c.seen_at), (HOURS, HOURS.c.hour)):
-            connection.execute(delete(rows).where(rows.c.client == client.id, at < now - NUMBERS))
         sequences.purge(connection, client)
-        tallies.purge(ctx.db, connection, client.id, old, now)
+        tallies.purge(connection, client.id, now)
+
+
+def _past(old: datetime, now: datetime) -> Iterator[tuple[Table, Condition]]:
+    """What leaves each table by its age alone; NUMBERS / 10 are for a withdrawal that follows the end of a lead."""
+    numbers = now - NUMBERS
+    ended = DELIVERIES.c.state.not_in(outbox.OUTSTANDING)
+    yield ORDERS, (ORDERS.c.modified_at < old,)
+    yield EVENTS, (EVENTS.c.at < old,)
+    yield DELIVERIES, (ended, DELIVERIES.c.due_at < old - NUMBERS / 10)
+    yield COUPONS, (uncounted(now),)
+    yield WINDOWS, (WINDOWS.c.opened_at < numbers,)
+    yield WINDOWS, (WINDOWS.c.opened_at.is_(None), *_unknown())
+    yield RECOVERIES, (RECOVERIES.c.seen_at < numbers,)
+    yield HOURS, (HOURS.c.hour < numbers,)
+    yield VISITS, (VISITS.c.day < numbers.date(),)
+
+
+def _purge_checkouts(ctx: Context, client: Client, old: datetime) -> int:
+    """The oldest of them, unless a lead is still made of them or shows them. Their outcomes go into the tallies."""
+    here = (LEADS.c.client == CHECKOUTS.c.client, LEADS.c.store == CHECKOUTS.c.store)
+    made = select(LEADS.c.id).where(*here, LEADS.c.checkout_id == CHECKOUTS.c.id)
+    there = (LEADS.c.client == CHECKOUTS.c.client, LEADS.c.shown_store == CHECKOUTS.c.store)
+    shown = select(LEADS.c.id).where(*there, LEADS.c.shown_checkout_id == CHECKOUTS.c.id)
+    past = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.updated_at < old, CHECKOUTS.c.activity_at < old)
+    query = select(CHECKOUTS.c.store, CHECKOUTS.c.id).where(*past, ~made.exists(), ~shown.exists()).limit(BATCH)
+    with ctx.db.write() as connection:
+        found = [(row.store, row.id) for row in connection.execute(query)]
+        for theirs in places(OUTCOMES, "checkout_id", found):
+            tallies.fold_leads(ctx.db, connection, OUTCOMES.c.client == client.id, theirs)
+        for gone in places(CHECKOUTS, "id", found):
+            connection.execute(delete(CHECKOUTS).where(CHECKOUTS.c.client == client.id, gone))
+    return len(found)
+
+
+def _delete_some(ctx: Context, rows: Table, *where: ColumnElement[bool]) -> int:
+    key = list(rows.primary_key)
+    some = select(*key).where(*where).limit(BATCH)
+    with ctx.db.write() as connection:
+        return int(connection.execute(delete(rows).where(tuple_(*key).in_(some))).rowcount)
+
+
+def _unknown() -> Condition:
+    """Nothing else is left of the shopper. Until then it counts their leads, so that no delivery's key repeats."""
+    checkouts = (CHECKOUTS.c.client == WINDOWS.c.client, CHECKOUTS.c.shopper == WINDOWS.c.shopper)
+    deliveries = (DELIVERIES.c.client == WINDOWS.c.client, DELIVERIES.c.shopper == WINDOWS.c.shopper)
+    return ~select(CHECKOUTS.c.id).where(*checkouts).exists(), ~select(DELIVERIES.c.id).where(*deliveries).exists()

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, func, literal_column, select, update
 
 from connector import tables
 from connector.config import Step
@@ -75,12 +75,10 @@ def settle_in(ctx: Context) -> None:
 
 def purge(connection: Connection, client: Client) -> None:
     """Deletes the sequences that no lead and no corrected address goes on with."""
-    used = (
-        select(LEADS.c.sequence)
-        .where(LEADS.c.client == client.id)
-        .union(select(CHECKOUTS.c.carry_sequence).where(CHECKOUTS.c.client == client.id))
-    )
-    old = (SEQUENCES.c.client == client.id, SEQUENCES.c.id.not_in(used))
+    kept = select(LEADS.c.id).where(LEADS.c.client == client.id, LEADS.c.sequence == SEQUENCES.c.id)
+    carry = (CHECKOUTS.c.carry_sequence != literal_column("''"), CHECKOUTS.c.carry_sequence == SEQUENCES.c.id)
+    carried = select(CHECKOUTS.c.id).where(CHECKOUTS.c.client == client.id, *carry)
+    old = (SEQUENCES.c.client == client.id, ~kept.exists(), ~carried.exists())
     connection.execute(SEQUENCES.delete().where(*old))
 
 

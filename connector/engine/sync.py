@@ -17,6 +17,7 @@ from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import due_removals, remove_coupons
 from connector.engine.decide import decide_client
 from connector.engine.deliver import WORKERS, Outbox, Round, work
+from connector.engine.outbox import PENDING
 from connector.engine.poll import Polled, poll_store
 from connector.engine.retention import keep_times
 
@@ -122,7 +123,7 @@ def _soon(ctx: Context, client: str, crm: str) -> float | None:
             select(func.min(DELIVERIES.c.next_at)).where(
                 DELIVERIES.c.client == client,
                 DELIVERIES.c.crm == crm,
-                DELIVERIES.c.state == "pending",
+                PENDING,
                 DELIVERIES.c.attempts.between(1, 3),
             )
         ).scalar()

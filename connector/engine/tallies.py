@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from connector import tables
 from connector.db import Database, table
+from connector.engine.places import places
 
 CHECKOUTS = table(tables.Checkout)
 OUTCOMES = table(tables.Outcome)
@@ -104,19 +105,15 @@ def _adding(insert: Any) -> Any:
     return insert.on_conflict_do_update(index_elements=_KEY, set_=sums)
 
 
-def purge(db: Database, connection: Connection, client: str, old: datetime, now: datetime) -> None:
-    """Adds up the leads whose checkout is gone, and deletes what is older than any report."""
-    here = (CHECKOUTS.c.client == OUTCOMES.c.client, CHECKOUTS.c.store == OUTCOMES.c.store)
-    alive = select(CHECKOUTS.c.id).where(*here, CHECKOUTS.c.id == OUTCOMES.c.checkout_id).exists()
-    fold_leads(db, connection, OUTCOMES.c.client == client, OUTCOMES.c.day < old.date(), ~alive)
+def purge(connection: Connection, client: str, now: datetime) -> None:
+    """Deletes what is older than any report."""
     connection.execute(delete(TALLIES).where(TALLIES.c.client == client, TALLIES.c.day < (now - NUMBERS).date()))
 
 
 def fold_shopper(db: Database, connection: Connection, client: str, shopper: str) -> None:
     """Before a shopper is erased: keeps the numbers, and nothing that points to the shopper."""
-    same = (CHECKOUTS.c.client == OUTCOMES.c.client, CHECKOUTS.c.store == OUTCOMES.c.store)
-    theirs = select(CHECKOUTS.c.id).where(
-        *same, CHECKOUTS.c.id == OUTCOMES.c.checkout_id, CHECKOUTS.c.shopper == shopper
-    )
-    fold_leads(db, connection, OUTCOMES.c.client == client, theirs.exists())
+    mine = select(CHECKOUTS.c.store, CHECKOUTS.c.id).where(CHECKOUTS.c.client == client, CHECKOUTS.c.shopper == shopper)
+    checkouts = [(row.store, row.id) for row in connection.execute(mine)]
+    for theirs in places(OUTCOMES, "checkout_id", checkouts):
+        fold_leads(db, connection, OUTCOMES.c.client == client, theirs)
     fold_orders(db, connection, RECOVERIES.c.client == client, RECOVERIES.c.shopper == shopper)

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, literal_column, select
 
 from connector import tables
 from connector.db import table
 from connector.engine import owed
 from connector.engine.context import Client, Context
 from connector.engine.notes import read_notes
+from connector.engine.outbox import PENDING
 from connector.engine.payload import read_payload
 from connector.rules import State, abandoned_at
 
@@ -24,6 +25,7 @@ EVENTS = table(tables.Event)
 LEADS = table(tables.Lead)
 STORES = table(tables.Store)
 SUPPRESSIONS = table(tables.Suppression)
+BATCH = 500
 
 
 def leads(
@@ -49,22 +51,26 @@ def leads(
         query = query.where(CHECKOUTS.c.shopper == ctx.shopper(client.id, email)[0])
     if since:
         query = query.where(CHECKOUTS.c.activity_at >= since)
+    order = [CHECKOUTS.c.activity_at.desc(), CHECKOUTS.c.id]
+    query = query.order_by(*([CHECKOUTS.c.by_link] if own_first else []), *order)
+    found: list[dict[str, Any]] = []
     with ctx.db.read() as connection:
-        order = [CHECKOUTS.c.activity_at.desc(), CHECKOUTS.c.id]
-        rows = connection.execute(query.order_by(*([CHECKOUTS.c.by_link] if own_first else []), *order)).all()
-        made = _leads(connection, client.id)
-        steps = _steps(connection, client.id)
-    return [_lead(client, row, made.get((row.store, row.id)), steps[row.store, row.id]) for row in rows]
+        for rows in connection.execute(query.execution_options(yield_per=BATCH)).partitions():
+            shoppers = {row.shopper for row in rows}
+            made, steps = _leads(connection, client.id, shoppers), _steps(connection, client.id, shoppers)
+            found += [_lead(client, row, made.get((row.store, row.id)), steps[row.store, row.id]) for row in rows]
+    return found
 
 
-def _leads(connection: Connection, client: str) -> dict[tuple[str, str], Row[Any]]:
-    query = select(LEADS).where(LEADS.c.client == client)
+def _leads(connection: Connection, client: str, shoppers: set[str]) -> dict[tuple[str, str], Row[Any]]:
+    query = select(LEADS).where(LEADS.c.client == client, LEADS.c.shopper.in_(shoppers))
     return {(row.store, row.checkout_id): row for row in connection.execute(query)}
 
 
-def _steps(connection: Connection, client: str) -> dict[tuple[str, str], list[Row[Any]]]:
+def _steps(connection: Connection, client: str, shoppers: set[str]) -> dict[tuple[str, str], list[Row[Any]]]:
     steps: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
-    query = select(DELIVERIES).where(DELIVERIES.c.client == client, DELIVERIES.c.kind == "enrol")
+    theirs = (DELIVERIES.c.client == client, DELIVERIES.c.shopper.in_(shoppers), DELIVERIES.c.kind == "enrol")
+    query = select(DELIVERIES).where(*theirs)
     for row in connection.execute(query.order_by(DELIVERIES.c.generation, DELIVERIES.c.step, DELIVERIES.c.crm)):
         steps[row.store, row.checkout_id].append(row)
     return steps
@@ -108,7 +114,8 @@ def explain(ctx: Context, client: Client, email: str) -> dict[str, Any] | None:
     known = leads(ctx, client, email=email, own_first=True) if shopper else []
     with ctx.db.read() as connection:
         query = select(EVENTS).where(EVENTS.c.client == client.id, EVENTS.c.shopper == shopper)
-        events = connection.execute(query.order_by(EVENTS.c.at, EVENTS.c.id)).all() if shopper else []
+        # Sorted here: asked for the order, SQLite takes the index by time, and looks through every shopper's lines.
+        events = sorted(connection.execute(query), key=lambda event: (event.at, event.id)) if shopper else []
         here = (SUPPRESSIONS.c.client == client.id, SUPPRESSIONS.c.value == shopper)
         suppressed = connection.execute(select(SUPPRESSIONS).where(*here)).first()
     if not known and not events and suppressed is None:
@@ -127,25 +134,27 @@ def explain(ctx: Context, client: Client, email: str) -> dict[str, Any] | None:
     }
 
 
-def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> list[dict[str, Any]]:
-    """What was refused or is waiting, and why; `everything` adds what is done or was taken back."""
-    query = select(DELIVERIES).where(DELIVERIES.c.client == client.id)
-    if not everything:
+def deliveries(
+    ctx: Context, client: Client, *, everything: bool = False, number: int | None = None
+) -> list[dict[str, Any]]:
+    """What was refused or is waiting, and why; `everything` adds what is done or was taken back. Or only `number`."""
+    theirs = and_(LEADS.c.client == DELIVERIES.c.client, LEADS.c.shopper == DELIVERIES.c.shopper)
+    query = select(DELIVERIES, LEADS.c.email.label("lead_email")).join(LEADS, theirs, isouter=True)
+    query = query.where(DELIVERIES.c.client == client.id)
+    if number is not None:
+        query = query.where(DELIVERIES.c.id == number)
+    elif not everything:
         query = query.where(DELIVERIES.c.state.not_in(("done", "cancelled")))
     with ctx.db.read() as connection:
         rows = connection.execute(query.order_by(DELIVERIES.c.next_at, DELIVERIES.c.id)).all()
         unwell = select(CRMS.c.id, CRMS.c.error).where(CRMS.c.client == client.id, CRMS.c.failures > 0)
         troubled = {row.id: row.error for row in connection.execute(unwell)}
-        emails = {
-            (row.shopper): row.email
-            for row in connection.execute(select(LEADS.c.shopper, LEADS.c.email).where(LEADS.c.client == client.id))
-        }
     return [
         {
             "id": row.id,
             "client": row.client,
             "crm": row.crm,
-            "email": row.email or emails.get(row.shopper),
+            "email": row.email or row.lead_email,
             "kind": row.kind,
             "step": row.step if row.kind == "enrol" else None,
             "state": row.state,
@@ -162,7 +171,7 @@ def deliveries(ctx: Context, client: Client, *, everything: bool = False) -> lis
 
 def delivery(ctx: Context, client: Client, number: int) -> dict[str, Any] | None:
     """All of one delivery: also what was sent and answered where it was refused, and what to do about it."""
-    found = next((row for row in deliveries(ctx, client, everything=True) if row["id"] == number), None)
+    found = next(iter(deliveries(ctx, client, number=number)), None)
     if found is None:
         return None
     with ctx.db.read() as connection:
@@ -195,7 +204,7 @@ def would_enrol(ctx: Context, client: Client) -> list[dict[str, Any]]:
     query = (
         select(DELIVERIES, LEADS.c.email.label("address"))
         .join(LEADS, (LEADS.c.client == DELIVERIES.c.client) & (LEADS.c.shopper == DELIVERIES.c.shopper))
-        .where(DELIVERIES.c.client == client.id, DELIVERIES.c.kind == "enrol", DELIVERIES.c.state == "pending")
+        .where(DELIVERIES.c.client == client.id, DELIVERIES.c.kind == "enrol", PENDING)
         .where(DELIVERIES.c.next_at <= ctx.clock())
     )
     with ctx.db.read() as connection:
@@ -217,12 +226,12 @@ def counts(ctx: Context) -> tuple[dict[tuple[str, str, str], int], dict[tuple[st
     with ctx.db.read() as connection:
         states = connection.execute(
             select(CHECKOUTS.c.client, CHECKOUTS.c.store, CHECKOUTS.c.state, func.count())
-            .where(CHECKOUTS.c.shopper != "")
+            .where(CHECKOUTS.c.shopper != literal_column("''"))  # as ix_checkouts_state has it
             .group_by(CHECKOUTS.c.client, CHECKOUTS.c.store, CHECKOUTS.c.state)
         ).all()
         due = connection.execute(
             select(DELIVERIES.c.client, DELIVERIES.c.crm, func.count())
-            .where(DELIVERIES.c.state == "pending", DELIVERIES.c.next_at <= ctx.clock())
+            .where(PENDING, DELIVERIES.c.next_at <= ctx.clock())
             .group_by(DELIVERIES.c.client, DELIVERIES.c.crm)
         ).all()
     return {(c, s, state): n for c, s, state, n in states}, {(c, crm): n for c, crm, n in due}
