@@ -70,10 +70,9 @@ def run_sync(config: Path, *, dry_run: bool) -> int:
         told = Told(ctx)
         report = sync(ctx, Accounts(ctx))
     read = sum(polled.checkouts for polled in report.polled.values())
-    leads = sum(polled.leads for polled in report.polled.values())
     did = [
         count(read, "new or changed checkout"),
-        count(leads, "new lead"),
+        count(report.leads, "new lead"),
         count(report.delivered, "delivery made", "deliveries made"),
     ]
     if report.refused:

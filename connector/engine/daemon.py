@@ -18,6 +18,7 @@ from connector.db import is_out, table, words_of
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.coupon_removal import due_removals, remove_coupons
+from connector.engine.decide import decide_client
 from connector.engine.deliver import WORKERS, Outbox, recover, work
 from connector.engine.outbox import PENDING
 from connector.engine.owed import tell
@@ -167,6 +168,7 @@ class Daemon:
             return
         try:
             polled = poll_store(self.ctx, self.accounts, client, store)
+            decide_client(self.ctx, client, self.ctx.clock())
             self.ran["poll"] = time.monotonic()
             self._polled(client, polled)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""One poll of one store: checkouts first, then orders (R4: that read starts after them), then the decisions.
+"""One poll of one store: checkouts first, then orders (R4: that read starts after them).
 
 A store that tells by itself is not asked: its poll says whether it has been silent for too long.
 """
@@ -18,7 +18,6 @@ from connector.db import is_out, table
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.counting import read_visits
-from connector.engine.decide import decide_client
 from connector.engine.intake import store_checkouts, store_orders
 from connector.engine.notes import note
 from connector.engine.soon import after_poll
@@ -40,13 +39,12 @@ class Polled:
     store: str
     checkouts: int = 0
     orders: int = 0
-    leads: int = 0
     error: str = ""
     findings: list[Finding] = field(default_factory=list)
 
 
 def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) -> Polled:
-    """Reads what changed in a store, stores it, and decides. Never raises for the store's trouble."""
+    """Reads what changed in a store, and stores it. Never raises for the store's trouble."""
     options = client.store(store_id)
     if options is None:
         return Polled(store_id, error="not in the configuration")
@@ -72,7 +70,6 @@ def poll_store(ctx: Context, accounts: Accounts, client: Client, store_id: str) 
     _finish(ctx, client, store_id, errors, every, planned)
     if any(isinstance(error, ConfigError) for error in errors):
         accounts.close("store", client.id, store_id)
-    polled.leads = decide_client(ctx, client, ctx.clock())
     return polled
 
 

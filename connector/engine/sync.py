@@ -31,6 +31,7 @@ class Report:
     """What a pass did. `errors` names each store and CRM that failed."""
 
     polled: dict[str, Polled] = field(default_factory=dict)
+    leads: int = 0  # made by it
     delivered: int = 0
     refused: int = 0
     errors: dict[str, str] = field(default_factory=dict)
@@ -49,8 +50,8 @@ def sync(
             report.polled[f"{client.id}/{store}"] = polled
             if polled.error:
                 report.errors[f"{client.id}/{store}"] = polled.error
-    for client in ctx.clients.values():
-        decide_client(ctx, client, ctx.clock())  # sister stores may have held leads until the last one had spoken
+    for client in ctx.clients.values():  # when all have spoken: the shopper may have bought in a sister store
+        report.leads += decide_client(ctx, client, ctx.clock())
     keep_times(ctx, ctx.clock())
     if deliver:
         crms = [(client, crm.id) for client in ctx.clients.values() for crm in client.config.crms]

@@ -25,6 +25,7 @@ from connector.config.settings import Settings
 from connector.db import Database
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context
+from connector.engine.decide import decide_client
 from connector.engine.deliver import Outbox, work
 from connector.engine.poll import poll_store
 from connector.engine.setup import apply_configuration
@@ -158,6 +159,7 @@ class Rehearsal:
         _AT.stop = stop
         polled = poll_store(self.ctx, self.accounts, self.client, "shop")
         assert not polled.error, polled.error
+        decide_client(self.ctx, self.client, self.ctx.clock())
         self.polls[-1].stored = self.played
 
     def _deliver(self, stop: Stop) -> None:

@@ -9,6 +9,7 @@ import pytest
 from world import World
 
 from connector.engine import hand, view
+from connector.engine.report import rows_of
 from connector.model import ConsentState
 from connector.sandbox import Fault, Reply
 from platforms.sandbox import woocommerce
@@ -82,6 +83,19 @@ def test_leads_are_held_while_orders_cannot_be_read(acme: World) -> None:
     assert acme.states(ANN) == [("held", "R4")]
     acme.after(minutes=46)
     assert acme.effects() == [ANN]
+
+
+def test_a_pass_decides_when_every_store_has_spoken(acme: World) -> None:
+    acme.sync()
+    acme.shop.server.fault = lambda _: Fault(Reply(503))
+    acme.woo.abandon(ANN)
+    acme.shop.buy(email=ANN)
+    acme.after(minutes=20)
+    acme.shop.server.fault = lambda _: Fault(delay=0.2)  # so that the other store's read ends long before
+    acme.after(minutes=90)
+    assert acme.states(ANN) == [("self_recovered", "R7")]
+    line = next(iter(rows_of(acme.ctx, acme.client, acme.clock().date() - timedelta(days=1), "store")))
+    assert (line["leads"], line["self_recovered"]) == (0, 1), "it was never one to be followed up"
 
 
 def test_a_lead_that_no_orders_read_could_confirm_ends_too_late(acme: World) -> None:

@@ -107,7 +107,7 @@ def _unsent(town: Town, lead: Lead, crm: str, step: int, latest: datetime) -> It
     if min(lead.ended or town.clock(), town.clock() - town.beat) <= latest:
         return
     rows = town.outcomes.get((crm, lead.cart.store, lead.cart.id, step), {}).values()
-    shown = [row for row in rows if datetime.fromisoformat(row["due"]) > lead.made - timedelta(days=1)]
+    shown = [row for row in rows if datetime.fromisoformat(row["due"]) > lead.made - STALE]
     if not any(row["why"] for row in shown if row["state"] not in ("pending", "sending", "done")):
         yield f"{lead.email}: step {step + 1} in {crm} never came ({shown}); lead of {lead.made:%m-%d %H:%M}"
 
