@@ -38,7 +38,7 @@ VERSION_TABLE = (  # as Alembic makes it
     "constraint alembic_version_pkc primary key (version_num))"
 )
 # The write-ahead log is as long as it ever had to be, such as while a backup reads: then it is cut back to this.
-LOG_LIMIT = 16 * 1024 * 1024  # bytes
+LOG_LIMIT = 16_777_216  # bytes
 ADVISORY_LOCK = 7_146_230_317  # any number that no other program takes
 
 
@@ -350,7 +350,7 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
     # FULL: a commit is on the disk before anything is sent on its strength, also when the power fails.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA cache_size=-512")  # KiB for each connection; the system keeps the file in memory anyway
-    connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT}")
+    connection.execute("PRAGMA journal_size_limit=16777216")  # LOG_LIMIT: a pragma takes no parameters
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")  # erased means erased, in free pages too
 

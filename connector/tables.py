@@ -5,15 +5,14 @@ scheduler looks at (`next_…`, `decide_at`, `due_at`, `…read_at`) are on ours
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import BigInteger, Index, false, text
+from sqlalchemy import BigInteger, Index, TextClause, false, text
 from sqlmodel import Field, SQLModel
 
 
-def only(condition: str) -> dict[str, Any]:
+def only(condition: TextClause) -> dict[str, Any]:
     """What makes an index hold only the rows that a condition picks, in either database."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+    return {"sqlite_where": condition, "postgresql_where": condition}
 
 
 class Setting(SQLModel, table=True):
@@ -103,9 +102,9 @@ class Checkout(SQLModel, table=True):
         Index("ix_checkouts_token", "client", "store", "token"),
         Index("ix_checkouts_customer", "client", "store", "customer_id"),
         Index("ix_checkouts_updated", "client", "updated_at"),
-        Index("ix_checkouts_carry", "client", "carry_sequence", **only("carry_sequence != ''")),
+        Index("ix_checkouts_carry", "client", "carry_sequence", **only(text("carry_sequence != ''"))),
         # The metrics count leads by state at every scrape: without it they read the whole table, payloads and all.
-        Index("ix_checkouts_state", "client", "store", "state", "shopper", **only("shopper != ''")),
+        Index("ix_checkouts_state", "client", "store", "state", "shopper", **only(text("shopper != ''"))),
     )
     client: str = Field(primary_key=True)
     store: str = Field(primary_key=True)
@@ -235,7 +234,7 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "deliveries"
     __table_args__ = (
         # Nearly all of them are done: what is due is found among the few that are not.
-        Index("ix_deliveries_pending", "client", "crm", "priority", "next_at", **only("state = 'pending'")),
+        Index("ix_deliveries_pending", "client", "crm", "priority", "next_at", **only(text("state = 'pending'"))),
         Index("ix_deliveries_at", "client", "due_at"),
         Index("ix_deliveries_shopper", "client", "shopper", "crm"),
         Index("ix_deliveries_key", "key", unique=True),

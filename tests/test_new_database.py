@@ -22,10 +22,15 @@ def schema(database: Database) -> dict[str, Any]:
             "columns": {column["name"]: {**column, "type": str(column["type"])} for column in found.get_columns(name)},
             "primary key": found.get_pk_constraint(name),
             "unique": found.get_unique_constraints(name),
-            "indexes": sorted(found.get_indexes(name), key=lambda index: str(index["name"])),
+            # In words: the condition of a partial index is an object that is like no other.
+            "indexes": sorted(str({**index, "dialect_options": _words(index)}) for index in found.get_indexes(name)),
         }
         for name in found.get_table_names()
     }
+
+
+def _words(index: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in index.get("dialect_options", {}).items()}
 
 
 def version(database: Database) -> list[str]:

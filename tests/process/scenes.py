@@ -260,7 +260,13 @@ SCENES = {
     "a week later": Scene(_a_week_later, commits=("settle.settle",), requests=("deliver._one enrol journey",)),
     "ninety days later": Scene(
         _ninety_days_later,
-        commits=("retention.expire_leads", "owed.give_up", "retention.purge"),
+        commits=(
+            "retention.expire_leads",
+            "owed.give_up",
+            "retention._purge_checkouts",
+            "retention._delete_some",
+            "retention.purge",
+        ),
         requests=("deliver._one withdraw contacts", "deliver._one withdraw journey"),
     ),
     "after another death": Scene(_died_while_sending, commits=("deliver.recover", "settle.settle")),

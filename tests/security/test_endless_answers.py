@@ -95,8 +95,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "gzip, gzip": lambda: gzip.compress(gzip.compress(bytes(NOTHING), 1), 9),
     "deflate": lambda: zlib.compress(bytes(NOTHING), 1),
 }
-ASK = """
-import resource, sys
+ASK = r"""
+import re, sys
+from pathlib import Path
 from connector.errors import TransientError
 from connector.http import Http
 door = Http().door(sys.argv[1], name="the shop")
@@ -104,7 +105,8 @@ try:
     door.request("POST", "/x")
 except TransientError as error:
     print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss, which begins with what the process that started this one had.
+print(int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 
 
