@@ -5,6 +5,7 @@ scheduler looks at (`next_…`, `decide_at`, `due_at`, `…read_at`) are on ours
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Index, TextClause, false, text
 from sqlmodel import Field, SQLModel
