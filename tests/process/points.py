@@ -97,7 +97,7 @@ ONE_AFTER_THE_OTHER = {  # how many requests one shopper takes: each is a point 
     "deliver._one enrol contacts": 4,
     "deliver._one enrol journey": 3,
     "deliver._one withdraw contacts": 2,
-    "deliver._many": 4,
+    "deliver._many": 2,
     "accounts.crm": 3,
 }
 FILES = {"backup.backup": "winback backup: the copy takes its place"}
