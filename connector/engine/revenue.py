@@ -63,7 +63,7 @@ def record(
         "seen_at": now,
         "checkout_store": row.store,
         "checkout_id": row.id,
-        "last_step": _last_step(connection, client, row, told["placed_at"], state),
+        "last_step": _last_step(connection, client, row, lead, told["placed_at"], state),
         "last_delivered_at": row.delivered_last_at,
         "arm": row.arm,
         **_cohort(lead, row),
@@ -121,13 +121,17 @@ def _unseen(row: Row[Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def _last_step(connection: Connection, client: str, row: Row[Any], placed_at: datetime, state: State) -> int | None:
+def _last_step(
+    connection: Connection, client: str, row: Row[Any], lead: Row[Any] | None, placed_at: datetime, state: State
+) -> int | None:
     """The furthest step of the last lead before the order: one that went out after it did not bring it.
 
     With several CRMs that is not the last delivery: one that was away gets the steps before it later.
     """
     if state is State.SELF_RECOVERED or row.delivered_step is None:
         return None
+    if row.delivered_last_at <= placed_at and lead is not None and lead.steps:
+        return max(outcomes.steps_in(lead.steps))
     query = select(DELIVERIES.c.step).where(
         DELIVERIES.c.client == client,
         DELIVERIES.c.shopper == row.shopper,
@@ -135,15 +139,10 @@ def _last_step(connection: Connection, client: str, row: Row[Any], placed_at: da
         DELIVERIES.c.checkout_id == row.id,
         DELIVERIES.c.kind == "enrol",
         DELIVERIES.c.state == "done",
+        DELIVERIES.c.done_at <= placed_at - _ahead(connection, client, row.store),
     )
-    all_before = row.delivered_last_at <= placed_at
-    if not all_before:
-        query = query.where(DELIVERIES.c.done_at <= placed_at - _ahead(connection, client, row.store))
     furthest = query.order_by(DELIVERIES.c.generation.desc(), DELIVERIES.c.step.desc()).limit(1)
-    found = connection.execute(furthest).scalar()
-    if found is None:  # they went to another address, which was corrected since
-        return int(row.delivered_step) if all_before else 0
-    return int(found)
+    return int(connection.execute(furthest).scalar() or 0)
 
 
 def _ahead(connection: Connection, client: str, store: str) -> timedelta:

@@ -295,8 +295,9 @@ def test_a_step_to_two_crms_is_one_delivered_step(make: Make) -> None:
     assert [step["delivered"] for step in line["steps"]] == [1, 0, 0]
 
 
+@pytest.mark.parametrize("corrected", [False, True])
 def test_an_order_comes_after_the_furthest_step_though_a_crm_that_was_away_got_an_earlier_one_since(
-    make: Make, clock: Clock
+    make: Make, clock: Clock, corrected: bool
 ) -> None:
     acme = make()
     with klaviyo.serve(clock=clock).server as late:
@@ -309,6 +310,9 @@ def test_an_order_comes_after_the_furthest_step_though_a_crm_that_was_away_got_a
         late.fault = None
         acme.after(hours=6, minutes=1)
         acme.after(minutes=1)
+        if corrected:
+            acme.woo.touch(checkout, email=BOB)
+            acme.after(minutes=31)
         acme.clock.advance(timedelta(hours=1))
         acme.woo.buy(checkout_id=checkout)
         acme.after(minutes=1)
