@@ -50,6 +50,7 @@ class Scene:
     requests: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     told: bool = False  # by stores that tell, rather than one that is asked
+    varies: tuple[str, ...] = ()  # what hangs on how far it had come
 
     @property
     def points(self) -> tuple[str, ...]:
@@ -275,6 +276,7 @@ SCENES = {
     "a purchase after another death": Scene(
         _died_and_bought,
         finish=_everybody_out,
+        varies=("deliveries", "events"),
         commits=("intake.store_orders",),
         requests=("deliver._one withdraw journey",),
     ),
@@ -299,7 +301,8 @@ SCENES = {
     "delete": by_hand("leads", "delete", NINA, commits=("hand.remove",)),
     "release": by_hand("leads", "release", commits=("hand.release",)),
     "suppress": by_hand("suppress", NINA, commits=("hand.suppress",)),
-    "forget": by_hand("forget", NINA, "--crms", commits=("hand.forget",)),
+    # Given again it asks the CRMs again, who have nobody to erase then.
+    "forget": by_hand("forget", NINA, "--crms", commits=("hand.forget",), varies=("deliveries",)),
     "erased in the CRMs": Scene(
         _forgotten,
         requests=("deliver._one forget contacts", "deliver._one forget bulk", "deliver._one forget journey"),
@@ -317,6 +320,7 @@ SCENES = {
         *("test", ANN),
         commits=("trying_coupons._write_down",),
         requests=("trying_coupons._make", "trying._enrol"),
+        varies=("contacts", "effects"),  # R9: the contact that the first one made keeps its status
     ),
     "test, taken out": by_hand(
         *("test", ANN, "--remove"),

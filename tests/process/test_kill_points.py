@@ -68,6 +68,13 @@ def live(nursery: Nursery, scene: Scene, folder: Path, url: str, die_at: Point |
         acme.close()
 
 
+def comparable(what: str, rows: Counter[Any]) -> Any:
+    """What must be the same with a kill as without: what is asked for again is told, and counted, again."""
+    if what == "events":
+        return {row for row in rows if not row[2].startswith("waiting")}
+    return {row[:2] for row in rows} if what == "visits" else rows
+
+
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
     """Where all the processes come from."""
@@ -102,8 +109,9 @@ def test_killed_there_it_comes_to_the_same(
     expected = healthy(name)
     found = live(nursery, SCENES[name], tmp_path, database_url, (point, moment, passage))
     for what, rows in expected.stored.items():
-        assert found.stored[what] == rows, what
-    assert not expected.effects - found.effects
+        if what not in SCENES[name].varies:
+            assert comparable(what, found.stored[what]) == comparable(what, rows), what
+    assert set(expected.effects) <= set(found.effects) or "effects" in SCENES[name].varies
     once_more = found.effects - expected.effects
     assert sum(once_more.values()) <= 1
     assert set(once_more) <= JOURNEYS

@@ -100,6 +100,7 @@ def with_webhooks(acme: Acme) -> None:
     acme.pass_by(minutes=45)
     daemon(tell, acme, None)
     acme.well("sync")
+    acme.pass_by(seconds=5)
     acme.shop.hooks.subscribe("ORDERS_CREATE", f"http://{acme.listen}/hooks/acme/shop")
 
 
