@@ -12,11 +12,11 @@ import pytest
 from clock import START, Clock
 from pydantic import ValidationError
 from woocommerce_replay import HTTP, KEYS
-from woocommerce_shop import LONG_AGO, adapter, items, read, with_key
+from woocommerce_shop import LONG_AGO, adapter, checkouts, with_key
 
 from connector import registry
 from connector.errors import ConfigError
-from connector.model import Checkout, ConsentState, Origin, Stage
+from connector.model import ConsentState, Origin, Stage
 from connector.sandbox import Fault, Reply, Request
 from platforms.sandbox.woocommerce import WooCommerceSandbox, serve
 from platforms.woocommerce import WooCommerce, WooCommerceOptions
@@ -28,10 +28,6 @@ URL = "https://shop.example"
 def shop(clock: Clock) -> Iterator[WooCommerceSandbox]:
     with serve(clock) as sandbox:
         yield sandbox
-
-
-def checkouts(shop: WooCommerceSandbox) -> list[Checkout]:
-    return items(read(shop))
 
 
 def messages(shop: WooCommerceSandbox, **changed: Any) -> list[str]:

@@ -13,11 +13,10 @@ from urllib.request import urlopen
 import pytest
 import trustme
 from clock import Clock
-from woocommerce_shop import LONG_AGO, adapter, items, read, with_key
+from woocommerce_shop import LONG_AGO, adapter, checkouts, with_key
 
 from connector.errors import ConfigError, TransientError
 from connector.http import Http
-from connector.model import Checkout
 from connector.sandbox import Fault, Reply, Request, Server
 from platforms.sandbox.woocommerce import WooCommerceSandbox, serve
 from platforms.woocommerce import WooCommerce, WooCommerceOptions
@@ -27,10 +26,6 @@ from platforms.woocommerce import WooCommerce, WooCommerceOptions
 def shop(clock: Clock) -> Iterator[WooCommerceSandbox]:
     with serve(clock) as sandbox:
         yield sandbox
-
-
-def checkouts(shop: WooCommerceSandbox) -> list[Checkout]:
-    return items(read(shop))
 
 
 def test_over_plain_http_every_request_is_signed_anew(shop: WooCommerceSandbox) -> None:

@@ -47,3 +47,8 @@ def read(shop: WooCommerceSandbox, cursor: str | None = None, **changed: Any) ->
 def with_key(server: Server) -> list[Exchange]:
     """The exchanges but for WordPress' index, which anyone may read."""
     return [exchange for exchange in server.journal if exchange.request.path != "/wp-json/"]
+
+
+def checkouts(shop: WooCommerceSandbox) -> list[Checkout]:
+    """All that a new adapter reads."""
+    return items(read(shop))
