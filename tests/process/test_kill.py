@@ -46,7 +46,7 @@ def crms() -> Iterator[dict[str, Any]]:
 def killed(trap: Trap, process: Process, requests: int, pause: float) -> bool:
     """Whether the trap caught it before it was done."""
     trap.set(process, requests, pause)
-    return process.end().code == -9
+    return process.end(PATIENCE * 10 if LONG else PATIENCE).code == -9
 
 
 def test_every_due_shopper_is_enrolled_once_however_often_the_process_is_killed(

@@ -19,6 +19,7 @@ from power import Call, Disk, calls, strace
 from processes import LateClock, Site, Trap, client, due_store, moments, until
 
 from connector.address import identity, keyed_hash
+from connector.engine.deliver import WORKERS
 from crm.sandbox import activecampaign, klaviyo, mailchimp
 
 LONG = os.environ.get("LONG_TESTS") == "1"  # docs/reliability.md
@@ -136,5 +137,6 @@ def test_after_a_power_cut_everybody_is_enrolled_once(acme: Acme, cut: int) -> N
     for id_, crm in acme.crms.items():
         times = Counter(effect.email for effect in crm.effects if effect.what == "enrolled")
         assert set(times) == set(EVERYBODY), id_
-        assert sum(times.values()) <= SHOPPERS + (id_ == "journey"), id_
+        # An answer that was lost with the power is one more enrolment in a journey, and so many were on their way.
+        assert sum(times.values()) <= SHOPPERS + (WORKERS if id_ == "journey" else 0), id_
     assert len(acme.store.coupons.made_ever) == SHOPPERS
