@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -87,7 +87,7 @@ def gather(
     """The facts of each checkout, by store and id."""
     bought = purchases_of(connection, client.id, rows)
     windows = _windows(connection, client.id, {row.shopper for row in rows if row.shopper})
-    suppressed = Suppressions.load(ctx, connection, client)
+    suppressed = Suppressions.load(ctx, connection, client, [(row.shopper, row.email) for row in rows])
     kept = sequences.load(connection, client, {row.carry_sequence for row in rows})
     heard = {store: words(clocks, store) for store in {row.store for row in rows}}
     facts = {}
@@ -142,17 +142,20 @@ NOBODYS = {"customer_id": "", "checkout_id": "", "token": "", "cart_token": ""} 
 
 @dataclass(frozen=True)
 class Suppressions:
-    """R10 for one client: shoppers and domains from the table, addresses and domains from `exclude:`."""
+    """R10 for some shoppers of one client: those and their domains from the table, and from `exclude:`."""
 
     shoppers: dict[str, str]
     domains: dict[str, str]
 
     @classmethod
-    def load(cls, ctx: Context, connection: Connection, client: Client) -> Suppressions:
-        """Reads the table and the configuration."""
+    def load(
+        cls, ctx: Context, connection: Connection, client: Client, whom: Iterable[tuple[str, str | None]]
+    ) -> Suppressions:
+        """Reads the configuration, and of the table what concerns these shoppers (hash and address)."""
         shoppers: dict[str, str] = {}
         domains: dict[str, str] = {}
-        query = select(SUPPRESSIONS).where(SUPPRESSIONS.c.client == client.id)
+        values = {value for shopper, email in whom if shopper for value in (shopper, _domain(email))}
+        query = select(SUPPRESSIONS).where(SUPPRESSIONS.c.client == client.id, SUPPRESSIONS.c.value.in_(values))
         for row in connection.execute(query):
             (domains if row.value.startswith("@") else shoppers)[row.value] = row.why
         for excluded in client.config.leads.exclude:
@@ -165,5 +168,8 @@ class Suppressions:
 
     def why(self, shopper: str, email: str | None) -> str:
         """Why this shopper is suppressed, or ""."""
-        domain = "@" + (email or "").rpartition("@")[2].lower()
-        return self.shoppers.get(shopper, "") or self.domains.get(domain, "")
+        return self.shoppers.get(shopper, "") or self.domains.get(_domain(email), "")
+
+
+def _domain(email: str | None) -> str:
+    return "@" + (email or "").rpartition("@")[2].lower()

@@ -58,15 +58,16 @@ def put_checkouts(
     """Writes checkouts, the last of each id, and what follows at once; returns how many were new or changed."""
     offset = store_now - now
     latest = {checkout.id: checkout for checkout in checkouts}
-    suppressions = Suppressions.load(ctx, connection, client)
     rows = []
     for checkout in latest.values():
         row = _row(ctx, client, store, checkout, before.get(checkout.id), store_now)
         if row:
             due = rules.abandoned_at(row["activity_at"], client.policy) - offset
             row["decide_at"] = _decide_at(row, due, now)
-            _erase_suppressed(row, suppressions)
             rows.append(row)
+    suppressions = Suppressions.load(ctx, connection, client, [(row["shopper"], row["email"]) for row in rows])
+    for row in rows:
+        _erase_suppressed(row, suppressions)
     ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
     tallies.contactable(ctx.db, connection, client.id, store, _newly_contactable(rows, before))
     follow_page(ctx, connection, client, rows, before, now)

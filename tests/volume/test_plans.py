@@ -13,7 +13,9 @@ from volume.shop import shop
 from volume.weight import rows
 
 DAY = timedelta(days=1)
-BIG = frozenset({"checkouts", "orders", "leads", "windows", "deliveries", "recoveries", "outcomes", "events"})
+BIG = frozenset(
+    {"checkouts", "orders", "leads", "windows", "deliveries", "recoveries", "outcomes", "events", "suppressions"}
+)
 SELDOM = ("report", "leads list", "deliveries list")  # commands that print or add up everything
 # Each of these looks through an index that holds a few rows, or nothing but what it counts.
 FINE = (
