@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from connector.durable import keep_names
 from connector.errors import ConfigError
+from connector.scratch import scratch
 
 
 @contextmanager
@@ -23,8 +23,8 @@ def new_file(file: Path, *, overwrite: bool) -> Iterator[Path]:
             raise ConfigError(f"{file} cannot be written: it is no file")
         if file.exists() and not overwrite:
             raise ConfigError(f"{file} is there already; name another file with -o, or add --force to replace it")
-        with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".winback-") as folder:
-            part = Path(folder) / "part"
+        with scratch(file.absolute().parent) as folder:
+            part = folder / "part"
             yield part
             os.replace(part, file)
             keep_names(file.absolute().parent)

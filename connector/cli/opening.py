@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from connector.db import Database, is_out, words_of
 from connector.engine.context import Client, Context
 from connector.errors import ConfigError, TransientError
 from connector.http import Http
+from connector.scratch import scratch
 
 
 def read_configuration(path: Path) -> Loaded:
@@ -58,7 +58,7 @@ def looking(path: Path) -> Iterator[Context]:
         with _opened(loaded, loaded.settings.database_url.get_secret_value()) as ctx:
             yield ctx
         return
-    with tempfile.TemporaryDirectory(prefix="winback-") as folder, _opened(loaded, f"sqlite:///{folder}/e.db") as ctx:
+    with scratch() as folder, _opened(loaded, f"sqlite:///{folder}/e.db") as ctx:
         yield ctx
     counted = "" if missing.is_absolute() else f" (the path is counted from {Path.cwd()})"
     print(f"there is no database {missing} yet; `winback run` makes it{counted}", file=sys.stderr)

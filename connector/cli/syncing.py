@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,6 +13,7 @@ from connector.cli.opening import engine, read_configuration
 from connector.cli.show import Column, as_table, count, say
 from connector.engine.context import Context, log
 from connector.rules import State
+from connector.scratch import scratch
 
 if TYPE_CHECKING:
     from connector.engine.sync import Report
@@ -90,18 +89,15 @@ def _dry_run(config: Path) -> int:
     from connector.engine.view import counts, would_enrol
 
     loaded = read_configuration(config)
-    folder = tempfile.mkdtemp(prefix="winback-dry-run-")
-    try:
-        scratch = f"sqlite:///{folder}/copy.db"
-        copy_into(loaded.settings.database_url.get_secret_value(), scratch)
-        with engine(config, database_url=scratch) as (ctx, _):
+    with scratch() as folder:
+        copy = f"sqlite:///{folder}/copy.db"
+        copy_into(loaded.settings.database_url.get_secret_value(), copy)
+        with engine(config, database_url=copy) as (ctx, _):
             apply_configuration(ctx)
             told = Told(ctx)
             report = sync(ctx, Accounts(ctx), deliver=False)
             rows = [row for client in ctx.clients.values() for row in would_enrol(ctx, client)]
             states, _ = counts(ctx)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     as_table(rows, DUE_COLUMNS, "nobody would be enrolled now")
     say(_summary(states))
     return told.end(report)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from connector.db import Database, parse_url, table
 from connector.engine.facts import ERASURES
 from connector.engine.hand import erase_rows
 from connector.errors import ConfigError
+from connector.scratch import scratch
 from connector.writing import new_file
 
 CHECKOUTS = table(tables.Checkout)
@@ -51,8 +51,8 @@ def restore(database_url: str, file: Path, now: datetime, *, overwrite: bool = F
     _must_be_readable(file)
     if _is_own(database_url, file):
         raise ConfigError(f"{file} belongs to the database itself; name what `winback backup` wrote")
-    with tempfile.TemporaryDirectory(prefix="winback-restore-") as folder:
-        source = _open_copy(file, Path(folder) / "copy.db")
+    with scratch() as folder:
+        source = _open_copy(file, folder / "copy.db")
         target = Database(database_url)
         try:
             target.open()

@@ -219,7 +219,8 @@ def by_hand(*arguments: str, arrange: Callable[[Acme], None] = _enrolled, **more
 
 
 def _whole_backup(acme: Acme) -> None:
-    """What has the backup's name is a whole one."""
+    """What has the backup's name is a whole one, and no part of another one is left beside it."""
+    assert list(acme.folder.glob(".winback-*/*")) == []
     with sqlite3.connect(acme.folder / "copy.db") as connection:
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
         assert connection.execute("select count(*) from checkouts").fetchone() == (3,)
