@@ -14,7 +14,7 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 
-from connector.harmless import clean_name, plain
+from connector.harmless import clean_name, phone_number, plain
 from connector.model import Checkout, LineItem, Money
 
 NAMES: tuple[str, ...] = (
@@ -102,7 +102,7 @@ def values(
         "email": customer.email,
         "first_name": clean_name(customer.first_name),
         "last_name": clean_name(customer.last_name),
-        "phone": re.sub(r"[^\d+()./ -]", "", customer.phone)[:30].strip(),
+        "phone": phone_number(customer.phone),
         "locale": checkout.locale or locale,
         "country": checkout.country,
         "products": ", ".join(item.title for item in checkout.lines),

@@ -15,6 +15,7 @@ from connector.model import Checkout, LineItem
 
 LONGEST_NAME = 60  # characters of a first or last name that are kept
 LONGEST_VARIANT = 200
+LONGEST_PHONE = 30
 
 _TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
 _DOT = r"[.\u3002\uff0e\uff61]"  # browsers read the ideographic full stops as dots, too
@@ -37,15 +38,34 @@ _SYNTAX = re.compile(
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\\%\"'<>`{}|^\[\]\x00-\x20\x7f]+)(?::\d{1,5})?"
 _WEB = re.compile(rf"(https?://{_HOST})((?:[/?#].*)?)", re.IGNORECASE | re.DOTALL)
 _PLAIN_LINK = re.compile(r"https?://[\w.-]+(?::\d+)?(?:[/?#](?:[\w./?#&=:;,+@!~()$*-]|%[0-9A-Fa-f]{2})*)?", re.ASCII)
+_COUNTRY = re.compile(r"[A-Za-z]{2}")
+# Language, script, region and one variant, with either hyphen: zh-Hant-TW, de_DE_formal, es-419.
+_LANGUAGE = re.compile(
+    r"([A-Za-z]{2,3}(?:[-_][A-Za-z]{4})?(?:[-_](?:[A-Za-z]{2}|[0-9]{3}))?(?:[-_][A-Za-z0-9]{4,8})?)"
+    r"(?:\.[A-Za-z0-9-]+)?(?:@[a-z]+)?"  # POSIX: de_DE.UTF-8@euro
+)
 _ODD_IN_LINK = re.compile(r"[\s\"'<>`{}|^\\\[\]\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|%(?![0-9A-Fa-f]{2})")
 
 
 def presentable(checkout: Checkout) -> Checkout:
-    """The checkout with harmless names, variants and links. What the store itself calls its products stays."""
+    """The checkout with nothing in it that a shopper could say to a stranger: no text where a code belongs, no link.
+
+    What the store itself calls its products stays.
+    """
     shopper = checkout.customer
-    names = replace(shopper, first_name=clean_name(shopper.first_name), last_name=clean_name(shopper.last_name))
-    lines = tuple(_presentable_line(line) for line in checkout.lines)
-    return replace(checkout, customer=names, url=web_link(checkout.url), lines=lines)
+    return replace(
+        checkout,
+        customer=replace(
+            shopper,
+            first_name=clean_name(shopper.first_name),
+            last_name=clean_name(shopper.last_name),
+            phone=phone_number(shopper.phone),
+        ),
+        url=web_link(checkout.url),
+        lines=tuple(_presentable_line(line) for line in checkout.lines),
+        country=country_code(checkout.country),
+        locale=language_tag(checkout.locale),
+    )
 
 
 def _presentable_line(line: LineItem) -> LineItem:
@@ -69,6 +89,23 @@ def clean_name(text: str, longest: int = LONGEST_NAME) -> str:
     text = text.replace("<", "").replace(">", "")
     words = (_without_links(word) for word in text.split())
     return " ".join(_SYNTAX.sub(" ", " ".join(words)).split())[:longest].rstrip()
+
+
+def phone_number(text: str) -> str:
+    """The digits and what stands between them; dots and slashes become spaces, because 8.8.8.8/x is a link."""
+    return " ".join(re.sub(r"[^0-9+() -]", "", re.sub(r"[./]", " ", text)).split())[:LONGEST_PHONE].rstrip()
+
+
+def country_code(text: str) -> str:
+    """ISO 3166-1 alpha-2 in capitals, or "" for anything that cannot be one."""
+    code = text.strip()
+    return code.upper() if _COUNTRY.fullmatch(code) else ""
+
+
+def language_tag(text: str) -> str:
+    """The locale without its encoding and modifier, or "" for anything that names no language."""
+    found = _LANGUAGE.fullmatch(text.strip())
+    return found[1] if found else ""
 
 
 def web_link(url: str) -> str:

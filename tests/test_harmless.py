@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.engine.payload import read_payload, write_payload
-from connector.harmless import clean_name, presentable, web_link
+from connector.fields import NAMES, values
+from connector.harmless import clean_name, country_code, language_tag, phone_number, presentable, web_link
 from connector.model import Checkout, Customer, LineItem, Money
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -137,3 +138,51 @@ def test_what_was_stored_is_read_harmless() -> None:
     rest = replace(kept, customer=customer, lines=(line,), url=evil)
     assert rest == checkout
     assert presentable(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("DE", "DE"), (" de ", "DE"), ("", ""), ("DEU", ""), ("Win at https://evil.example/x", ""), ("D<", ""), ("ß", "")],
+)
+def test_a_country_is_two_letters(typed: str, kept: str) -> None:
+    assert country_code(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        *[(tag, tag) for tag in ("de", "de-AT", "en_US", "de_DE_formal", "pt_PT_ao90", "zh-Hant-TW", "es-419", "fil")],
+        *[("de_DE.UTF-8", "de_DE"), ("sr_RS@latin", "sr_RS"), (" en ", "en")],
+        *[(odd, "") for odd in ("", "C", "www.evil.example", "evil.example", "https://evil.example", "de DE", "{{ x }}")],
+    ],
+)
+def test_a_locale_is_a_language(told: str, kept: str) -> None:
+    assert language_tag(told) == kept
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("+49 (30) 123", "+49 (30) 123"),
+        ("0171/555-12", "0171 555-12"),
+        ("01.23.45.67.89", "01 23 45 67 89"),
+        ("8.8.8.8/1", "8 8 8 8 1"),
+        ("call //evil.com 0900", "0900"),
+        ("1" * 50, "1" * 30),
+    ],
+)
+def test_a_phone_number_is_no_link(typed: str, kept: str) -> None:
+    assert phone_number(typed) == kept
+
+
+def test_no_template_shows_a_link_that_a_shopper_chose() -> None:
+    """Whatever field it was typed into: the store's own titles, numbers and links are all that is left."""
+    evil = "https://8.8.8.8/x <b>www.evil.example</b>"
+    one = Money(Decimal(1), "EUR")
+    line = LineItem("Mug", 1, one, variant=evil, sku="MUG-1")
+    customer = Customer("ann@example.com", "7", evil, evil, evil)
+    checkout = Checkout("1", "open", AT, AT, AT, customer, one, (line,), country=evil, locale=evil, coupons=(evil,))
+    kept = read_payload(write_payload(checkout))
+    shown = values(kept, store="Acme", client="acme", abandoned_at=AT)
+    assert set(shown) == set(NAMES)
+    assert [name for name, text in shown.items() if re.search(r"evil|//|8\.8|<", text)] == []

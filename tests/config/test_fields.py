@@ -261,4 +261,4 @@ def test_titles_and_links_of_the_store_keep_what_they_are() -> None:
 
 def test_a_phone_number_holds_no_words() -> None:
     found = filled(replace(CHECKOUT, customer=Customer("a@b.example", phone="call evil.com 0900")))
-    assert found["phone"] == ". 0900"
+    assert found["phone"] == "0900"

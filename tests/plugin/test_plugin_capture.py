@@ -86,6 +86,15 @@ def test_names_lose_markup_and_length(site: WordPress) -> None:
     assert (site.one()["first_name"], site.one()["last_name"]) == ("Ann", "N" * 100)
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("at", "AT"), ("Win at https://evil.example/x", "DE"), ("DEU", "DE"), ("D\n", "DE")]
+)
+def test_a_country_is_two_letters(site: WordPress, typed: str, kept: str) -> None:
+    """Else the one that the store knows stays."""
+    assert classic(site.shopper(11), "ann@example.com", country=typed) == 200
+    assert site.one()["country"] == kept
+
+
 def test_eight_first_captures_at_once_make_one_row(site: WordPress) -> None:
     shopper = site.shopper(11)
     shopper.get("/checkout/")

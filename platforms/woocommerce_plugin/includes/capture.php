@@ -120,6 +120,16 @@ function address( string $typed, ?string $cleaned = null ): string {
 }
 
 /**
+ * The code of a country, or '' if it is none: not every form that WooCommerce reads it from checks it.
+ *
+ * @param string $typed What the shopper's browser sent.
+ */
+function country( string $typed ): string {
+	$code = strtoupper( trim( $typed ) );
+	return preg_match( '/\A[A-Z]{2}\z/', $code ) ? $code : '';
+}
+
+/**
  * The script of the classic checkout. On a block checkout it finds no form and does nothing.
  */
 function load_classic_script(): void {
@@ -346,7 +356,8 @@ function contact( array $typed, ?array $row ): array {
 		// Shipping comes first for the country only: it decides which law holds.
 		$addresses = 'country' === $field ? array( 'shipping', 'billing' ) : array( 'billing', 'shipping' );
 		$known     = array_map( static fn( $address ) => $customer->{"get_{$address}_{$field}"}(), $addresses );
-		$values    = array_filter( array_merge( array( $typed[ $field ] ?? '' ), $known, array( $stored[ $field ] ?? '' ) ) );
+		$values    = array_merge( array( $typed[ $field ] ?? '' ), $known, array( $stored[ $field ] ?? '' ) );
+		$values    = array_filter( 'country' === $field ? array_map( __NAMESPACE__ . '\country', $values ) : $values );
 
 		$contact[ $field ] = plain( reset( $values ), 100 );
 	}
