@@ -124,13 +124,15 @@ def address_of(request: Request) -> str | None:
 
     None where only addresses of private networks are known: they would be the proxy's, and so everybody's.
     """
-    passed = request.headers.get("x-forwarded-for", "").split(",")[-5:]
+    # Some proxies add a line of their own under the one that the shopper may have made up: they are one list.
+    passed = ",".join(request.headers.getlist("x-forwarded-for")).split(",")[-5:]
     peer = request.client.host if request.client else ""
     for text in (peer, *reversed(passed)):
         try:
             address = ipaddress.ip_address(text.strip())
         except ValueError:
             return None
+        address = getattr(address, "ipv4_mapped", None) or address
         if address.is_global:
             return _network(address)
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -111,13 +111,13 @@ class CompletedRecord(Record):
     """The snippet's word that its checkout was completed."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    completed: Annotated[bool, Field(json_schema_extra={"const": True})]
+    completed: Literal[True]
 
 
 class StartedRecord(Record):
     """The snippet's word that a checkout page was opened: a number for the capture rate, and nothing of the shopper."""
 
-    started: Annotated[bool, Field(json_schema_extra={"const": True})]
+    started: Literal[True]
 
 
 class Checkouts(Record):

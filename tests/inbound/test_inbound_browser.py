@@ -12,11 +12,12 @@ import pytest
 from clock import Clock
 from pushed_world import PushedWorld
 from sqlalchemy import select
+from starlette.requests import Request
 
 from connector import tables
 from connector.db import table
 from connector.engine.payload import read_payload
-from connector.inbound.browser import SOURCE
+from connector.inbound.browser import SOURCE, address_of
 from connector.model import Checkout, ConsentState
 from platforms.sandbox.inbound import Said
 
@@ -163,9 +164,10 @@ def test_what_anyone_may_have_typed_is_cleaned(site: PushedWorld) -> None:
         "image_url": "https://evil.example/x.png",
     }
     cap = {"title": "Cap", "total": "2", "image_url": f"{own}/cap.png", "product_url": f"{own}/cap"}
-    tell(site, typed(site, first_name="Jane http://evil.example", lines=[shirt, cap]))
+    jane = typed(site, first_name="Jane http://evil.example", phone="0900 8.8.8.8/x", locale="www.evil.example")
+    tell(site, {**jane, "lines": [shirt, cap]})
     found = kept(site)
-    assert found.customer.first_name == "Jane"
+    assert (found.customer.first_name, found.customer.phone, found.locale) == ("Jane", "0900 8 8 8 8", "")
     assert [(line.title, line.image_url, line.product_url) for line in found.lines] == [
         ("You won a car at today", "", ""),
         ("Cap", f"{own}/cap.png", f"{own}/cap"),
@@ -203,6 +205,14 @@ def test_an_opt_in_is_believed_where_the_owner_says_so(tmp_path: Any, sqlite_url
         )
 
 
+def test_a_word_that_was_not_said_is_refused(site: PushedWorld) -> None:
+    tell(site, typed(site))
+    assert tell(site, {"id": ID, "completed": False}).status == 422
+    assert tell(site, {"started": False}).status == 422
+    assert tell(site, {"started": True}).status == 200
+    assert kept(site).completed_at is None
+
+
 def test_completed_says_nothing_of_what_is_not_known(site: PushedWorld) -> None:
     assert tell(site, {"id": ID, "completed": True}).body == {"stored": 0, "refused": []}
     tell(site, typed(site))
@@ -224,6 +234,23 @@ def test_one_address_cannot_send_without_end(site: PushedWorld) -> None:
     assert tell(site, typed(site), **{"x-forwarded-for": "9.9.9.9"}).status == 200, "what the shopper wrote is not it"
     assert sent("2606:4700::1")[-1] == 429
     assert tell(site, typed(site), **{"x-forwarded-for": "2606:4700::2"}).status == 429, "one household"
+    assert sent("::ffff:8.8.4.4")[-1] == 429
+    assert tell(site, typed(site), **{"x-forwarded-for": "::ffff:9.9.4.4"}).status == 200, "not one household"
+    assert tell(site, typed(site), **{"x-forwarded-for": "8.8.4.4"}).status == 429, "the same, written otherwise"
+
+
+def address(*passed: str) -> str | None:
+    headers = [(b"x-forwarded-for", line.encode()) for line in passed]
+    return address_of(Request({"type": "http", "headers": headers, "client": ("127.0.0.1", 1)}))
+
+
+def test_a_proxy_that_adds_a_line_of_its_own_is_read_too() -> None:
+    """HAProxy's `option forwardfor` leaves the shopper's line as it is."""
+    assert address("9.9.9.9", "8.8.8.8") == "8.8.8.8"
+    assert address("9.9.9.9, 8.8.4.4", "8.8.8.8, 10.0.0.1") == "8.8.8.8"
+    assert address("2606:4700::1", "::ffff:8.8.8.8") == "8.8.8.8"
+    assert address("9.9.9.9", "") is None
+    assert address() is None
 
 
 def test_a_browser_sends_little(site: PushedWorld) -> None:
