@@ -5,7 +5,6 @@ Whoever knocks without a signature learns nothing, and costs little: so many at 
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -17,9 +16,9 @@ from connector.db import is_out
 from connector.engine.context import log
 from connector.engine.hooked import UnknownStoreError
 from connector.hooks import SignatureError
+from connector.request_body import TooLargeError, body_of
 
 LARGEST = 2 * 1024 * 1024  # bytes; an order of 500 lines has about 1.3 MB
-PATIENCE = 10.0  # seconds for the whole body to arrive; platforms give up after five
 AT_ONCE = 32
 
 
@@ -29,10 +28,6 @@ class Receiver(Protocol):
     def knows(self, client: str, store: str) -> bool: ...
 
     def receive(self, client_id: str, store_id: str, headers: dict[str, str], body: bytes) -> None: ...
-
-
-class _TooLargeError(Exception):
-    pass
 
 
 def route(hooks: Receiver) -> Route:
@@ -56,9 +51,8 @@ def route(hooks: Receiver) -> Route:
 
 async def _take(hooks: Receiver, request: Request) -> int:
     try:
-        async with asyncio.timeout(PATIENCE):
-            body = await _body(request)
-    except _TooLargeError:
+        body = await body_of(request, LARGEST)
+    except TooLargeError:
         return 413
     except TimeoutError:
         return 408
@@ -81,16 +75,3 @@ def _receive(hooks: Receiver, request: Request, body: bytes) -> int:
             log.error("%s/%s: a webhook could not be taken in: %s", client, store, type(error).__name__)
         return 503
     return 200
-
-
-async def _body(request: Request) -> bytes:
-    announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > LARGEST:
-        raise _TooLargeError
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > LARGEST:
-            raise _TooLargeError
-    return b"".join(chunks)

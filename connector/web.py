@@ -30,7 +30,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.errors import ConfigError
 from connector.options import is_loopback
+from connector.web_crowd import PatientProtocol, Room
 
+HEALTH = "/healthz"
 NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
@@ -71,10 +73,11 @@ def create_app(state: State) -> Starlette:
     Without one, it wants to be called by a name of this machine: a web page that gave its own host name our address, or
     a proxy that passes on too much, gets nothing.
     """
-    unguarded = [Route("/healthz", _health(state)), Route("/r/{token}", _short_link(state)), *state.signed]
+    unguarded = [Route(HEALTH, _health(state)), Route("/r/{token}", _short_link(state)), *state.signed]
     routes = [*unguarded, Route("/metrics", _metrics(state)), *state.routes]
     refuse = partial(_wants_password, f"{state.username}:{state.password}".encode()) if state.password else _wants_name
-    return Starlette(routes=routes, middleware=[Middleware(_Guard, refuse=refuse, unguarded=unguarded)])
+    guards = [Middleware(Room, always=HEALTH), Middleware(_Guard, refuse=refuse, unguarded=unguarded)]
+    return Starlette(routes=routes, middleware=guards)
 
 
 def _health(state: State) -> Callable[[Request], Any]:
@@ -209,9 +212,9 @@ def serve(app: ASGIApp, listen: str, *, password: str = "") -> Running:
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=32768,
-        timeout_keep_alive=10,
+        http=PatientProtocol,
+        backlog=128,
         timeout_graceful_shutdown=3,
-        limit_concurrency=200,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="winback-web", daemon=True)

@@ -153,7 +153,10 @@ def test_a_country_is_two_letters(typed: str, kept: str) -> None:
     [
         *[(tag, tag) for tag in ("de", "de-AT", "en_US", "de_DE_formal", "pt_PT_ao90", "zh-Hant-TW", "es-419", "fil")],
         *[("de_DE.UTF-8", "de_DE"), ("sr_RS@latin", "sr_RS"), (" en ", "en")],
-        *[(odd, "") for odd in ("", "C", "www.evil.example", "evil.example", "https://evil.example", "de DE", "{{ x }}")],
+        *[
+            (odd, "")
+            for odd in ("", "C", "www.evil.example", "evil.example", "https://evil.example", "de DE", "{{ x }}")
+        ],
     ],
 )
 def test_a_locale_is_a_language(told: str, kept: str) -> None:

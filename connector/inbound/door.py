@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from connector import registry
+from connector import registry, request_body
 from connector.db import is_out
 from connector.engine.context import Client, Context
 from connector.engine.told import NotReadyError
@@ -17,6 +17,7 @@ from connector.http import Rate
 from connector.inbound.limits import Limiter
 from connector.inbound.options import PushedOptions
 from connector.inbound.reading import RefusedError
+from connector.request_body import TooLargeError
 
 DRAINED = 8 * 1024 * 1024  # bytes
 NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -72,19 +73,14 @@ def take_at(limiter: Limiter, name: tuple[str, ...], rate: Rate) -> None:
 
 
 async def body_of(request: Request, largest: int) -> bytes:
-    """The body, kept no longer than it may be. Raises RefusedError (413, 415).
-
-    What is a little too long is read to its end all the same: a sender whom we hang up on never sees the answer.
-    """
+    """The body, kept no longer than it may be. Raises RefusedError (408, 413, 415)."""
     if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise RefusedError(415, "send it without compression")
-    body, size = bytearray(), 0
-    async for part in request.stream():
-        size += len(part)
-        if size <= largest:
-            body += part
-        elif size > DRAINED:
-            break
-    if size > largest:
-        raise RefusedError(413, f"the body is larger than {largest // 1024} KB; send it in parts", connection="close")
-    return bytes(body)
+    try:
+        return await request_body.body_of(request, largest, DRAINED)
+    except TooLargeError:
+        message = f"the body is larger than {largest // 1024} KB; send it in parts"
+        raise RefusedError(413, message, connection="close") from None
+    except TimeoutError:
+        message = f"the body took longer than {request_body.PATIENCE:.0f} seconds; send it faster, or in parts"
+        raise RefusedError(408, message, connection="close") from None
