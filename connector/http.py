@@ -38,11 +38,12 @@ from connector.errors import ConfigError, RejectedError, TransientError, Winback
 from connector.rate import Bucket, Rate
 from connector.redact import impersonal, redact
 
-__all__ = ["Door", "Http", "Query", "Rate", "Response", "Timeouts"]
+__all__ = ["Door", "Http", "Query", "Rate", "Response", "Timeouts", "TooLargeError"]
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
-MAX_BODY = 64 * 1024 * 1024  # bytes; no page of any vendor comes near
+# Bytes, unpacked. Read as JSON, these can cost half a gigabyte; an order of 10,000 lines has a third of it.
+MAX_BODY = 16 * 1024 * 1024
 TRIES = 3
 LONGEST_WAIT = 86400.0  # seconds; whatever Retry-After says
 LONGEST_SHOWN = 2000  # bytes of a refused request, and of its answer, that the owner is shown
@@ -160,7 +161,7 @@ class Http:
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > MAX_BODY:
-                    raise HTTPError(f"it is larger than {MAX_BODY // 1024**2} MiB")
+                    raise _EndlessError
         except BaseException:
             raw.close()
             raise
@@ -314,12 +315,22 @@ class Door:
         if isinstance(error, (SSLError, ssl.SSLError)):
             why = self.redact(wire_words.tls_words(error, host))
             return TransientError(f"{self.name}: the TLS connection failed: {why}")
+        if isinstance(error, _EndlessError):
+            return TooLargeError(f"{self.name}: the answer is larger than {MAX_BODY // 1024**2} MiB")
         if isinstance(error, NameResolutionError):
             return TransientError(f"{self.name}: the host name {host} cannot be found")
         never_sent = isinstance(error, (NewConnectionError, ConnectTimeoutError, ClosedPoolError))
         words = "no connection" if never_sent else "the answer was lost"
         message = f"{self.name}: {words}: {self.redact(wire_words.words(error))}"
         return _AtOnceError(message) if never_sent or again else TransientError(message)
+
+
+class TooLargeError(TransientError):
+    """More was answered than is read at once: a list is asked for in smaller pages."""
+
+
+class _EndlessError(HTTPError):
+    """A body that went on after MAX_BODY."""
 
 
 class _AtOnceError(TransientError):

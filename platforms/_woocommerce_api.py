@@ -18,11 +18,13 @@ import tenacity
 import woocommerce.api as package
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
-from connector.http import LONGEST_IMMEDIATE_WAIT, TRIES, UNWELL, Door, Response
+from connector.http import LONGEST_IMMEDIATE_WAIT, TRIES, UNWELL, Door, Response, TooLargeError
 from connector.model import Finding
 
 # The rest is the door's to judge. A web page with 200 means more with WordPress than the door can know.
 EXPLAINED = frozenset({200, *range(300, 500)}) - UNWELL
+MOST_READ_TWICE = 3  # times the length of an answer with JSON in it, so that brackets without end cost little time
+_BEHIND = re.compile(r"\s*(<|\Z)")
 PLUGIN_REFUSES = "wc_winback_cannot_view"
 KEYS_PAGE = "WooCommerce > Settings > Advanced > REST API"
 PERMALINKS = (
@@ -259,14 +261,16 @@ _REFUSALS = (
 def _plain_words() -> Iterator[None]:
     try:
         yield
+    except TooLargeError:
+        raise
     except TransientError as error:
         raise TransientError(_plain(str(error)), error.retry_after) from None  # WordPress marks its sentences up
 
 
 def _worth_signing_again(error: BaseException) -> bool:
-    return isinstance(error, TransientError) and (
-        error.retry_after is None or error.retry_after <= LONGEST_IMMEDIATE_WAIT
-    )
+    if not isinstance(error, TransientError) or isinstance(error, TooLargeError):
+        return False
+    return error.retry_after is None or error.retry_after <= LONGEST_IMMEDIATE_WAIT
 
 
 def _json_within(text: str) -> tuple[Any, str] | None:
@@ -275,15 +279,22 @@ def _json_within(text: str) -> tuple[Any, str] | None:
     It must begin where PHP's output ends or at the very start, and reach the end unless it was at the start. So a
     list inside a truncated answer is never taken for the answer.
     """
-    decoder = json.JSONDecoder()
+    decoder, left = json.JSONDecoder(), MOST_READ_TWICE * len(text)
     for match in re.finditer(r"(?:\A|(?<=[\s>]))[\[{]", text[:65536]):
+        start = match.start()
         try:
-            data, end = decoder.raw_decode(text, match.start())
+            data, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            end = error.pos
         except (ValueError, RecursionError):
-            continue
-        rest = text[end:].strip()
-        if not rest or (match.start() == 0 and rest.startswith("<")):
-            return data, text[: match.start()] or rest
+            return None
+        else:
+            rest = _BEHIND.match(text, end)
+            if rest and (rest[1] == "" or start == 0):
+                return data, text[:start] or text[end:].strip()
+        left -= end - start
+        if left < 0:
+            return None
     return None
 
 

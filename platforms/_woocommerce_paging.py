@@ -6,22 +6,20 @@ modified after the last row's second, less one (`modified_after` is exclusive, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from connector.errors import ConfigError, TransientError
 from connector.model import Finding
-from platforms._woocommerce_api import Answer
+from platforms._woocommerce_page_size import Fetch, Pages
 from platforms._woocommerce_records import Row, row
 
-PAGE = 100
+PAGE, SMALLEST = 100, 2  # each slice of `_walk` begins with a row that is known
 OVERLAP = timedelta(seconds=120)  # behind the cursor: a slow request commits with an older modified time
 SECOND = timedelta(seconds=1)
 RESTARTS = 5
-
-Fetch = Callable[[Mapping[str, str]], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,7 @@ class _Slice:
     rows: tuple[Row, ...]
     date: datetime | None
     findings: tuple[Finding, ...]
-
-    @property
-    def full(self) -> bool:
-        return len(self.ids) >= PAGE
+    full: bool
 
 
 def read(fetch: Fetch, reached: datetime, name: str) -> Iterator[Batch]:
@@ -53,15 +48,16 @@ def read(fetch: Fetch, reached: datetime, name: str) -> Iterator[Batch]:
     """
     after = reached.replace(microsecond=0) - OVERLAP - SECOND
     seen: set[tuple[int, datetime, str]] = set()
+    pages = Pages(fetch, PAGE, SMALLEST)
     while True:
-        part = _slice(fetch, {"modified_after": _naive(after), "orderby": "modified"}, name)
+        part = _slice(pages, {"modified_after": _naive(after), "orderby": "modified"}, name)
         in_order = all(one.modified <= other.modified for one, other in pairwise(part.rows))
         before, reached = reached, _reached(part.rows, part.date, reached)
         yield Batch(_fresh(part.rows, seen), reached if in_order else before, part.date, part.findings)
         if not part.full:
             return
         if not in_order:
-            yield from _unordered(fetch, after, seen, before, part.date, name)
+            yield from _unordered(pages, after, seen, before, part.date, name)
             return
         last = max((one.modified for one in part.rows), default=after)
         if last <= after:
@@ -74,13 +70,13 @@ def read(fetch: Fetch, reached: datetime, name: str) -> Iterator[Batch]:
             continue
         # One second holds more than a page, as after a bulk edit.
         window = {"modified_after": _naive(last - SECOND), "modified_before": _naive(last + SECOND)}
-        for part in _walk(fetch, window, name):
+        for part in _walk(pages, window, name):
             yield Batch(_fresh(part.rows, seen), reached, part.date, part.findings)
         after = last
 
 
 def _unordered(
-    fetch: Fetch,
+    pages: Pages,
     after: datetime,
     seen: set[tuple[int, datetime, str]],
     reached: datetime,
@@ -88,13 +84,13 @@ def _unordered(
     name: str,
 ) -> Iterator[Batch]:
     """Stores that keep orders as posts sort by local time, which runs twice through one hour in autumn."""
-    for part in _walk(fetch, {"modified_after": _naive(after)}, name):
+    for part in _walk(pages, {"modified_after": _naive(after)}, name):
         reached = _reached(part.rows, date, reached)
         yield Batch(_fresh(part.rows, seen), after, part.date, part.findings)
     yield Batch((), reached, date, ())
 
 
-def _walk(fetch: Fetch, window: Mapping[str, str], name: str) -> Iterator[_Slice]:
+def _walk(pages: Pages, window: Mapping[str, str], name: str) -> Iterator[_Slice]:
     """All rows of a window in the order of their ids, because rows of one second have no order of their own.
 
     Each slice begins with the last row of the one before. Where it does not, rows have left the window meanwhile and
@@ -103,7 +99,7 @@ def _walk(fetch: Fetch, window: Mapping[str, str], name: str) -> Iterator[_Slice
     for _ in range(RESTARTS):
         offset, last = 0, ""
         while True:
-            part = _slice(fetch, {**window, "orderby": "id", "offset": str(offset)}, name)
+            part = _slice(pages, {**window, "orderby": "id", "offset": str(offset)}, name)
             if last and part.ids[:1] != (last,):
                 break
             yield part
@@ -113,9 +109,9 @@ def _walk(fetch: Fetch, window: Mapping[str, str], name: str) -> Iterator[_Slice
     raise TransientError(f"{name} changes many orders at this moment; they are read a little later")
 
 
-def _slice(fetch: Fetch, query: Mapping[str, str], name: str) -> _Slice:
+def _slice(pages: Pages, query: Mapping[str, str], name: str) -> _Slice:
     # Naive UTC with this flag. A `Z` together with the flag shifts the time by the store's own zone, silently.
-    answer = fetch({**query, "dates_are_gmt": "true", "order": "asc", "per_page": str(PAGE)})
+    answer = pages.ask({**query, "dates_are_gmt": "true", "order": "asc"})
     if not isinstance(answer.data, list):
         raise TransientError(f"{name} answered with something that is not a list of orders")
     ids, rows, findings = [], [], list(answer.findings)
@@ -125,7 +121,7 @@ def _slice(fetch: Fetch, query: Mapping[str, str], name: str) -> _Slice:
             rows.append(row(record))
         except (KeyError, TypeError, ValueError, AttributeError):
             findings.append(Finding("An order without a readable number or modified time was left out.", ids[-1]))
-    return _Slice(tuple(ids), tuple(rows), answer.date, tuple(findings))
+    return _Slice(tuple(ids), tuple(rows), answer.date, tuple(findings), len(ids) >= pages.size)
 
 
 def _fresh(rows: tuple[Row, ...], seen: set[tuple[int, datetime, str]]) -> tuple[Row, ...]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from connector.errors import ConfigError, TransientError
 from connector.model import Finding, Visits
 from platforms._woocommerce_api import Answer, Api, NoRouteError, PluginRefusesError
 from platforms._woocommerce_captured import at
+from platforms._woocommerce_page_size import Pages
 from platforms._woocommerce_records import Record
 
 NAMESPACE = "wc-winback/v1"
@@ -97,9 +99,9 @@ class Plugin:
     def checkouts(self, reached: datetime) -> Iterator[Batch]:
         """Every checkout with an address that changed since `reached`, from OVERLAP before it."""
         start = (reached - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
-        query = {"modified_after": start, "per_page": str(PAGE)}
+        query, pages = {"modified_after": start}, Pages(partial(self._get, "checkouts"), PAGE, 1)
         while True:
-            answer = self._get("checkouts", query)
+            answer = pages.ask(query)
             page = self._page(answer.data)
             reached = max(reached, min(page.reached, answer.date or page.reached))
             yield Batch(page.rows, reached, answer.date, answer.findings)

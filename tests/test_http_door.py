@@ -14,7 +14,7 @@ import pytest
 from clock import Clock
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
-from connector.http import Door, Http, Rate, Timeouts
+from connector.http import MAX_BODY, Door, Http, Rate, Timeouts, TooLargeError
 from connector.sandbox import Fault, Reply, Request, Server
 
 KEY = "k3y-that-nobody-may-see"
@@ -227,10 +227,13 @@ def test_gzip_is_unpacked_also_when_it_drips(http: Http, store: Server) -> None:
 
 def test_an_answer_that_is_too_large_is_dropped_whether_packed_or_not(store: Server) -> None:
     http = Http(timeouts=Timeouts(total=20))
-    packed = gzip.compress(bytes(65 * 1024**2), compresslevel=1)
+    packed, at_most = gzip.compress(bytes(MAX_BODY + 1), compresslevel=1), gzip.compress(bytes(MAX_BODY), 1)
     store.handler = lambda _: Reply(200, packed, {"Content-Encoding": "gzip"})
-    with pytest.raises(TransientError, match="it is larger than 64 MiB"):
-        http.door(store.url, name="the shop").request("POST", "/x")
+    with pytest.raises(TooLargeError, match=r"^the shop: the answer is larger than 16 MiB$"):
+        http.door(store.url, name="the shop").request("GET", "/x")
+    assert len(store.journal) == 1, "it would be as large the next time"
+    store.handler = lambda _: Reply(200, at_most, {"Content-Encoding": "gzip"})
+    assert len(http.door(store.url, name="the shop").request("GET", "/x").body) == MAX_BODY
     http.close()
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -144,6 +145,15 @@ def test_a_chunked_body_has_the_same_limit(site: PushedWorld) -> None:
     connection.request("POST", "/inbound/acme/site/orders", chunks, JSON, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_body_that_does_not_end_is_refused(site: PushedWorld) -> None:
+    head = b"POST /inbound/acme/site/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((site.web.host, site.web.port), timeout=20) as line:
+        line.sendall(head + b"Content-Length: 9\r\n\r\n{")
+        said = line.makefile("rb").read()  # to its end: the connection is closed
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert b"the body took longer than 10 seconds" in said
 
 
 @pytest.mark.parametrize(

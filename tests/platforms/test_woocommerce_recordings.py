@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -332,3 +333,20 @@ def test_check_reads_the_recorded_store() -> None:
         health = adapter.check()
     assert (health.identity.id, health.identity.name) == ("127.0.0.1:8088", "Lab Outfitters")
     assert "WooCommerce 10.5.0 found" in health.findings[-1].message
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        pytest.param(b" []," * 1_000_000, id="lists"),
+        pytest.param(b" [" * 30_000 + b"1," * 2_000_000, id="lists in lists"),
+        pytest.param(b" [[[" * 20_000, id="brackets"),
+        pytest.param(b' {"a": [' + b"1," * 2_000_000, id="one long list"),
+    ],
+)
+def test_brackets_without_end_are_given_up_soon(junk: bytes) -> None:
+    with store(lambda _: Reply(200, b"x" + junk)) as adapter:
+        began = time.process_time()
+        with pytest.raises(TransientError, match="not whole JSON"):
+            list(adapter.orders(None, SINCE))
+    assert time.process_time() - began < 1.5
