@@ -32,7 +32,7 @@ from connector import tables
 from connector.durable import make_folder
 from connector.errors import ConfigError
 
-HEAD = "0003"  # the newest migration; compared before Alembic is imported at all
+HEAD = "0004"  # the newest migration; compared before Alembic is imported at all
 VERSION_TABLE = (  # as Alembic makes it
     "create table alembic_version (version_num varchar(32) not null, "
     "constraint alembic_version_pkc primary key (version_num))"

@@ -102,6 +102,7 @@ class Checkout(SQLModel, table=True):
         Index("ix_checkouts_shopper", "client", "shopper"),
         Index("ix_checkouts_token", "client", "store", "token"),
         Index("ix_checkouts_customer", "client", "store", "customer_id"),
+        Index("ix_checkouts_order", "client", "store", "order_id", **only(text("order_id != ''"))),
         Index("ix_checkouts_updated", "client", "updated_at"),
         Index("ix_checkouts_carry", "client", "carry_sequence", **only(text("carry_sequence != ''"))),
         # The metrics count leads by state at every scrape: without it they read the whole table, payloads and all.

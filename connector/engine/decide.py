@@ -16,7 +16,7 @@ from connector.engine import outbox, outcomes, sequences
 from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, gather, store_clocks
 from connector.engine.followup import follow_activity
-from connector.engine.purchases import close, purchases_of
+from connector.engine.purchases import close, end_others, purchases_of
 from connector.engine.routing import wanted_steps
 from connector.engine.story import EVENTS, line
 from connector.engine.trust import may_show
@@ -80,6 +80,7 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
     windows = _windows(connection, client.id, {row.shopper for row in rows if row.shopper})
     kept = sequences.load(connection, client, {row.carry_sequence for row in rows})
     batch = _Batch(kept, sequences.sequence_id(client))
+    closed = set()
     for row in rows:
         clock = clocks.get(row.store)
         offset = clock.offset if clock else timedelta(0)
@@ -90,6 +91,7 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
         if decision.state in rules.BOUGHT:
             purchases = purchases_of(connection, client.id, [row])[row.store, row.id]
             close(ctx, connection, client, row, decision, purchases, now)
+            closed.add(row.shopper)
             continue
         if decision.lead:
             _make_lead(client, row, decision, batch, windows, now, offset)
@@ -99,6 +101,7 @@ def _decide_batch(ctx: Context, connection: Connection, client: Client, rows: Se
             follow_activity(ctx, connection, client, row, now)
         _note(client, batch, row, decision, now, offset)
     _write(ctx, connection, client, batch, now)
+    end_others(ctx, connection, client, closed - {""}, now)
     return len(batch.leads)
 
 
@@ -108,9 +111,14 @@ def _decide(
     decision = rules.decide(facts, client.policy, store_now)
     ended = row.carry_step >= len(kept[row.carry_sequence])
     if ended and (decision.lead or decision.state is State.FILTERED):
-        return Decision(State.SUPERSEDED, "R6", "the address was corrected after the last step had gone out")
+        return Decision(
+            State.SUPERSEDED, "R6", "the address was corrected after the last step had gone out, or may have"
+        )
     own_trigger = row.triggered_at is not None and not row.carry_step
-    if decision.state is State.RENEWED_TOO_SOON and own_trigger:
+    aged = decision.state in (State.STALE, State.TOO_LATE) and rules.in_window(facts, client.policy)
+    if (decision.state is State.RENEWED_TOO_SOON or aged) and own_trigger:
+        if row.state == State.EMPTIED and row.delivered_step is not None:
+            return Decision(State.ENROLLED, "", f"step {row.delivered_step + 1} delivered; the cart was filled again")
         return Decision(State(row.state), row.rule, row.reason)  # it has had its turn: newer fields are all it gets
     return decision
 

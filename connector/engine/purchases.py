@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, text, update
 
 from connector import tables
 from connector.db import table
@@ -22,6 +22,8 @@ from connector.rules import BOUGHT, Decision, Facts, Purchase, State, bought
 CHECKOUTS = table(tables.Checkout)
 ORDERS = table(tables.Order)
 LEADS = table(tables.Lead)
+UNFINISHED = or_(CHECKOUTS.c.state.not_in(BOUGHT), CHECKOUTS.c.bought_by == "")
+HAS_ORDER = text("order_id != ''")  # as it stands in the index
 
 
 def purchases_of(
@@ -45,6 +47,7 @@ def purchases_of(
                 origin = Origin(order.origin)
                 seen[order.store, order.id] = Purchase(order.placed_at, order.id, origin, same, order.store)
         found[row.store, row.id] = list(seen.values())
+    _add_ended_elsewhere(connection, client, rows, found)
     return found
 
 
@@ -72,6 +75,48 @@ def _candidates(connection: Connection, client: str, rows: Sequence[Row[Any]]) -
         query = select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.purchase, where)
         orders.update({(order.store, order.id): order for order in connection.execute(query)})
     return list(orders.values())
+
+
+def _add_ended_elsewhere(
+    connection: Connection, client: str, rows: Sequence[Row[Any]], found: dict[tuple[str, str], list[Purchase]]
+) -> None:
+    """What the shopper's other checkouts ended with: an order may have another address than its checkout has."""
+    ended = _ended(connection, client, {row.shopper for row in rows if row.shopper})
+    for row in rows:
+        known = found[row.store, row.id]
+        orders = {(purchase.store, purchase.order_id) for purchase in known}
+        for other, purchase in ended.get(row.shopper, ()):
+            if other != (row.store, row.id) and (purchase.store, purchase.order_id) not in orders:
+                known.append(purchase)
+
+
+def _ended(
+    connection: Connection, client: str, shoppers: set[str]
+) -> dict[str, list[tuple[tuple[str, str], Purchase]]]:
+    """For each shopper the checkouts that were completed or bought, each with its purchase."""
+    over = or_(CHECKOUTS.c.completed_at.is_not(None), CHECKOUTS.c.bought_by != "")
+    columns = (CHECKOUTS.c.store, CHECKOUTS.c.id, CHECKOUTS.c.shopper, CHECKOUTS.c.completed_at, CHECKOUTS.c.bought_by)
+    query = select(*columns).where(CHECKOUTS.c.client == client, CHECKOUTS.c.shopper.in_(shoppers), over)
+    rows = connection.execute(query).all() if shoppers else []
+    orders = _orders(connection, client, {row.bought_by for row in rows if row.bought_by})
+    found: dict[str, list[tuple[tuple[str, str], Purchase]]] = defaultdict(list)
+    for row in rows:
+        order = orders.get(row.bought_by)
+        if order is not None:
+            purchase = Purchase(order.placed_at, order.id, Origin(order.origin), store=order.store)
+            found[row.shopper].append(((row.store, row.id), purchase))
+        elif not row.bought_by:  # its order was not read yet, or the site tells none
+            found[row.shopper].append(((row.store, row.id), Purchase(row.completed_at, store=row.store)))
+    return found
+
+
+def _orders(connection: Connection, client: str, names: set[str]) -> dict[str, Row[Any]]:
+    """The purchases with these names, "store/id"."""
+    pairs = ((store, id_) for store, _, id_ in (name.partition("/") for name in names))
+    queries = [
+        select(ORDERS).where(ORDERS.c.client == client, ORDERS.c.purchase, w) for w in places(ORDERS, "id", pairs)
+    ]
+    return {f"{row.store}/{row.id}": row for query in queries for row in connection.execute(query)}
 
 
 def _by_store(rows: Sequence[Row[Any]]) -> dict[str, list[Row[Any]]]:
@@ -127,12 +172,31 @@ def end_bought(
     """Ends every checkout that these purchases end. Called in the transaction that stores the orders."""
     if not orders:
         return
-    rows = _open_checkouts(connection, client.id, orders)
+    closed = _close_bought(ctx, connection, client, _open_checkouts(connection, client.id, orders), now)
+    end_others(ctx, connection, client, closed, now)
+
+
+def end_others(ctx: Context, connection: Connection, client: Client, shoppers: set[str], now: datetime) -> None:
+    """Ends what else these shoppers had begun before they bought."""
+    if not shoppers:
+        return
+    query = select(CHECKOUTS).where(CHECKOUTS.c.client == client.id, CHECKOUTS.c.shopper.in_(shoppers), UNFINISHED)
+    _close_bought(ctx, connection, client, connection.execute(query).all(), now)
+
+
+def _close_bought(
+    ctx: Context, connection: Connection, client: Client, rows: Sequence[Row[Any]], now: datetime
+) -> set[str]:
+    """Closes those that a purchase ends; returns whose they were."""
     matched = purchases_of(connection, client.id, rows)
+    shoppers = set()
     for row in rows:
-        decision = bought(purchase_facts(row, matched[row.store, row.id]), client.policy)
-        if decision:
-            close(ctx, connection, client, row, decision, matched[row.store, row.id], now)
+        purchases = matched[row.store, row.id]
+        decision = bought(purchase_facts(row, purchases), client.policy)
+        if decision and not (row.state in BOUGHT and not any(purchase.order_id for purchase in purchases)):
+            close(ctx, connection, client, row, decision, purchases, now)
+            shoppers.add(row.shopper)
+    return shoppers - {""}
 
 
 def _open_checkouts(connection: Connection, client: str, orders: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
@@ -143,10 +207,10 @@ def _open_checkouts(connection: Connection, client: str, orders: Sequence[dict[s
     wheres: list[ColumnElement[bool]] = [CHECKOUTS.c.shopper.in_(shoppers)] if shoppers else []
     for column, pairs in (("customer_id", customers), ("token", tokens), ("id", ids)):
         wheres += places(CHECKOUTS, column, pairs)
-    unfinished = or_(CHECKOUTS.c.state.not_in(BOUGHT), CHECKOUTS.c.bought_by == "")
+    wheres += [and_(HAS_ORDER, where) for where in places(CHECKOUTS, "order_id", ids)]
     rows: dict[tuple[str, str], Row[Any]] = {}
     for where in wheres:
-        query = select(CHECKOUTS).where(CHECKOUTS.c.client == client, unfinished, where)
+        query = select(CHECKOUTS).where(CHECKOUTS.c.client == client, UNFINISHED, where)
         rows.update({(row.store, row.id): row for row in connection.execute(query)})
     return list(rows.values())
 
@@ -196,7 +260,7 @@ def _leads_of(connection: Connection, client: str, row: Row[Any]) -> list[Row[An
 
 
 def _order_of(connection: Connection, client: str, row: Row[Any], purchases: Sequence[Purchase]) -> Row[Any] | None:
-    ends = [p for p in purchases if p.same_checkout or p.placed_at >= row.started_at]
+    ends = [p for p in purchases if p.order_id and (p.same_checkout or p.placed_at >= row.started_at)]
     if not ends:
         return None
     first = min(ends, key=lambda p: (not p.same_checkout, p.placed_at))
