@@ -17,6 +17,7 @@ from connector.options import CrmOptions, StoreOptions
 
 STORES = table(tables.Store)
 CRMS = table(tables.Crm)
+ROWS = {"store": STORES, "crm": CRMS}
 
 
 class Accounts:
@@ -32,7 +33,7 @@ class Accounts:
         key = ("store", client.id, options.id)
         with self._locks[key]:
             known = self._open.get(key)
-            if known and known[0] == options:
+            if known and known[0] == options and self._is_pinned(*key):
                 return known[1]  # type: ignore[no-any-return]
             adapter = registry.PLATFORMS[options.platform](options, self._ctx.http)
             self._pin("store", client.id, options.id, adapter.check())
@@ -44,7 +45,7 @@ class Accounts:
         key = ("crm", client.id, options.id)
         with self._locks[key]:
             known = self._open.get(key)
-            if known and known[0] == options:
+            if known and known[0] == options and self._is_pinned(*key):
                 return known[1]  # type: ignore[no-any-return]
             if in_vain := asked_in_vain(client, options):
                 raise ConfigError("; ".join(in_vain))
@@ -58,8 +59,15 @@ class Accounts:
         """Forgets an adapter, so that its account is checked again."""
         self._open.pop((kind, client, account), None)
 
+    def _is_pinned(self, kind: str, client: str, account: str) -> bool:
+        """Not since `winback adopt`, which another process may have done: whoever answers next is the one."""
+        rows = ROWS[kind]
+        query = select(rows.c.identity).where(rows.c.client == client, rows.c.id == account)
+        with self._ctx.db.read() as connection:
+            return connection.execute(query).scalar() is not None
+
     def _pin(self, kind: str, client: str, account: str, health: Health) -> None:
-        rows = STORES if kind == "store" else CRMS
+        rows = ROWS[kind]
         here = (rows.c.client == client, rows.c.id == account)
         with self._ctx.db.write() as connection:
             pinned = connection.execute(select(rows.c.identity).where(*here)).scalar()

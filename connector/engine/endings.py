@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, or_, select, true, update
 
 from connector import tables
 from connector.db import table
 from connector.engine import outcomes
 from connector.engine.context import Client
-from connector.engine.story import tell
+from connector.engine.facts import ERASURES
+from connector.engine.story import EVENTS, tell
 from connector.rules import BOUGHT, State
 
 CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
 WINDOWS = table(tables.Window)
+SUPPRESSIONS = table(tables.Suppression)
+OUTSTANDING = ("pending", "sending")
 
 # Where several CRMs ended differently, the checkout shows the end that asks most of the owner.
 GRAVITY = (
@@ -59,8 +62,13 @@ def conclude(connection: Connection, client: Client, lead: Row[Any], now: dateti
         return
     worst = min(ends, key=lambda row: GRAVITY.index(State(row.state)))
     show(connection, client.id, lead, State(worst.state), worst.rule, worst.detail or worst.error, now)
-    if all(row.state == State.NO_CONSENT for row in ends):
+    if all(row.state == State.NO_CONSENT for row in ends) and not any(map(_may_have_begun, rows)):
         _close_window(connection, client.id, lead)
+
+
+def _may_have_begun(row: Row[Any]) -> bool:
+    """Whether a CRM had it before, and its answer was lost: then the shopper is one who must be let go."""
+    return bool(row.attempts > (1 if row.done_at else 0))
 
 
 def _enrolments(connection: Connection, lead: Row[Any]) -> Sequence[Row[Any]]:
@@ -81,3 +89,15 @@ def _close_window(connection: Connection, client: str, lead: Row[Any]) -> None:
     connection.execute(update(CHECKOUTS).where(*here).values(triggered_at=None))
     outcomes.unmade(connection, client, lead)
     connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
+
+
+def leave_no_trace(connection: Connection, client: str, shoppers: set[str]) -> None:
+    """R10: of somebody who was erased meanwhile, no checkout: with some stores its id is the link to the cart."""
+    here = (SUPPRESSIONS.c.client == client, SUPPRESSIONS.c.value.in_(shoppers), SUPPRESSIONS.c.why.in_(ERASURES))
+    erased = connection.execute(select(SUPPRESSIONS.c.value).where(*here)).scalars().all()
+    if not erased:
+        return
+    ended = DELIVERIES.c.state.not_in(OUTSTANDING)
+    for rows, where in ((DELIVERIES, ended), (EVENTS, true())):
+        theirs = (rows.c.client == client, rows.c.shopper.in_(erased), where)
+        connection.execute(update(rows).where(*theirs).values(store="", checkout_id=""))

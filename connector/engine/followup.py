@@ -81,7 +81,7 @@ def _supersede(
     outbox.withdraw(ctx, connection, lead, "superseded", now)
     connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
     values: dict[str, Any] = {"carry_step": next_step, "carry_sequence": lead.sequence, "lifted": lead.lifted}
-    if next_step == 0:  # nothing had gone out under the old address
+    if next_step == 0:  # nothing may have gone out under any address
         values["triggered_at"] = None
     here = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.store == row["store"], CHECKOUTS.c.id == row["id"])
     connection.execute(update(CHECKOUTS).where(*here).values(**values))

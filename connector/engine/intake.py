@@ -68,7 +68,12 @@ def put_checkouts(
     suppressions = Suppressions.load(ctx, connection, client, [(row["shopper"], row["email"]) for row in rows])
     for row in rows:
         _erase_suppressed(row, suppressions)
+        if row["shopper"] and row["email"] is None:  # suppressed before, and the address was cleared since
+            row.update(payload=None, digest="", decide_at=None)
     ctx.db.upsert(connection, tables.Checkout, rows, keep=DECIDED)
+    for row in rows:
+        if row["state"] == State.SUPPRESSED and row["id"] in before:
+            _show_suppressed(connection, row)
     tallies.contactable(ctx.db, connection, client.id, store, _newly_contactable(rows, before))
     follow_page(ctx, connection, client, rows, before, now)
     return len(rows)
@@ -157,6 +162,13 @@ def _row(
         "bought_by": "",
         "updated_at": store_now,
     }
+
+
+def _show_suppressed(connection: Connection, row: Mapping[str, Any]) -> None:
+    """R11, where the checkout was known before its shopper was suppressed."""
+    here = (CHECKOUTS.c.client == row["client"], CHECKOUTS.c.store == row["store"], CHECKOUTS.c.id == row["id"])
+    values = {name: row[name] for name in ("state", "rule", "reason")}
+    connection.execute(update(CHECKOUTS).where(*here, CHECKOUTS.c.state.not_in(BOUGHT)).values(**values))
 
 
 def _erase_suppressed(row: dict[str, Any], suppressions: Suppressions) -> None:

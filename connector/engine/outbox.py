@@ -133,15 +133,16 @@ def _row(
 
 
 def next_step(connection: Connection, lead: Row[Any]) -> int:
-    """The first step of the sequence that was not delivered to any CRM yet."""
-    query = select(DELIVERIES.c.step).where(
+    """The first step of the lead that no CRM may have had yet."""
+    query = select(DELIVERIES.c.step, DELIVERIES.c.attempts, DELIVERIES.c.state).where(
         DELIVERIES.c.client == lead.client,
         DELIVERIES.c.shopper == lead.shopper,
         DELIVERIES.c.generation == lead.generation,
         DELIVERIES.c.kind == "enrol",
-        DELIVERIES.c.attempts > 0,
     )
-    return max(connection.execute(query).scalars(), default=-1) + 1
+    rows = connection.execute(query).all()
+    had = [row.step for row in rows if row.attempts > 0 and row.state != "failed"]
+    return max(had) + 1 if had else min((row.step for row in rows), default=0)
 
 
 def erase(

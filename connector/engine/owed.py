@@ -58,6 +58,8 @@ def _has_begun_anew(connection: Connection, row: Row[Any], account: str) -> bool
         DELIVERIES.c.kind == "enrol",
         DELIVERIES.c.generation > row.generation,
         DELIVERIES.c.attempts > 0,
+        DELIVERIES.c.state.in_(("pending", "sending", "done")),
+        DELIVERIES.c.withdrawn.is_(False),
     )
     return any(not Applied.read(text).is_owed_to_another(account) for text in connection.execute(later).scalars())
 

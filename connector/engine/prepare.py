@@ -21,7 +21,7 @@ from connector.config.checks import overlay
 from connector.db import table
 from connector.engine import endings, sequences
 from connector.engine.context import Client, Context
-from connector.engine.facts import StoreClock, gather, store_clocks
+from connector.engine.facts import StoreClock, Suppressions, gather, store_clocks
 from connector.engine.links import short_url
 from connector.engine.live_coupons import Build, Live, Promise, live_coupons, promise_of, with_live
 from connector.engine.owed import account_of, may_leave
@@ -98,15 +98,21 @@ def _lead_jobs(
     kept = sequences.load(connection, client, {lead.sequence for lead in leads.values()})
     coupons = live_coupons(connection, client.id, leads.values(), clocks, now)
     plans: dict[tuple[str, int], _Plan | str] = {}
+    whom = [(lead.shopper, lead.email) for lead in leads.values()]
+    suppressions = Suppressions.load(ctx, connection, client, whom)
     jobs = []
     for row in rows:
         lead = leads.get(row.shopper)
         origin = checkouts.get((lead.store, lead.checkout_id)) if lead else None
         if lead is None or origin is None or lead.generation != row.generation:
             endings.finish(connection, row, "cancelled", "R7", "the lead is gone")
+            endings.leave_no_trace(connection, client.id, {row.shopper})
             continue
         shown = checkouts.get((lead.shown_store, lead.shown_checkout_id), origin)
+        shown = origin if shown.payload is None else shown
         known = _latest(facts[origin.store, origin.id], lead, shown)
+        # By the lead's own address: its checkout has none any more, where the store has listed it again.
+        known = replace(known, suppressed=suppressions.why(lead.shopper, lead.email) or _erased(shown))
         verdict = _verdict(client, row, known, clocks.get(lead.store), now)
         place = (lead.sequence, row.step)
         plan = plans.get(place) or plans.setdefault(place, _plan(client, crm, kept[lead.sequence], row.step))
@@ -154,7 +160,14 @@ def _latest(facts: Facts, lead: Row[Any], shown: Row[Any]) -> Facts:
     )
 
 
+def _erased(shown: Row[Any]) -> str:
+    """Suppressed for a time, in which nothing of the checkout was kept."""
+    return "nothing of the checkout is kept any more" if shown.payload is None else ""
+
+
 def _verdict(client: Client, row: Row[Any], facts: Facts, clock: StoreClock | None, now: datetime) -> Verdict:
+    if row.kind == "refresh" and facts.suppressed:
+        return Verdict(Go.END, State.SUPPRESSED, "R10", facts.suppressed)
     if row.kind == "refresh":
         return Verdict(Go.DELIVER)
     offset = clock.offset if clock else timedelta(0)

@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, true, update
+from sqlalchemy import Connection, Row, select, update
 
 from connector import tables
 from connector.db import table
 from connector.engine import endings
 from connector.engine.context import Client, Context, log
 from connector.engine.done import Done
-from connector.engine.facts import ERASURES
-from connector.engine.outbox import OUTSTANDING
 from connector.engine.prepare import Job
-from connector.engine.story import EVENTS, tell
+from connector.engine.story import tell
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.model import Outcome, Receipt
 from connector.rules import State
@@ -53,19 +51,7 @@ def settle(ctx: Context, client: Client, results: Sequence[tuple[Job, Receipt | 
             else:
                 _again(connection, client, job, result, lead, now)
         done.write(ctx, connection, client)
-        _leave_no_trace(connection, client.id, {job.row.shopper for job, _ in results})
-
-
-def _leave_no_trace(connection: Connection, client: str, shoppers: set[str]) -> None:
-    """R10: of somebody who was erased meanwhile, no checkout: with some stores its id is the link to the cart."""
-    here = (SUPPRESSIONS.c.client == client, SUPPRESSIONS.c.value.in_(shoppers), SUPPRESSIONS.c.why.in_(ERASURES))
-    erased = connection.execute(select(SUPPRESSIONS.c.value).where(*here)).scalars().all()
-    if not erased:
-        return
-    ended = DELIVERIES.c.state.not_in(OUTSTANDING)
-    for rows, where in ((DELIVERIES, ended), (EVENTS, true())):
-        theirs = (rows.c.client == client, rows.c.shopper.in_(erased), where)
-        connection.execute(update(rows).where(*theirs).values(store="", checkout_id=""))
+        endings.leave_no_trace(connection, client.id, {job.row.shopper for job, _ in results})
 
 
 def _leads(connection: Connection, client: str, shoppers: Sequence[str]) -> dict[str, Row[Any]]:
