@@ -24,6 +24,7 @@ from connector.rules import BOUGHT, State, next_due
 
 CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
+LEADS = table(tables.Lead)
 
 # Made once: to build and look up a statement costs more than to run it.
 MARK_DONE = (
@@ -92,6 +93,7 @@ class Done:
             clocks = store_clocks(connection, client)
             connection.execute(MARK_ENROLLED, [self._mark(client, row, clocks) for row, _ in self.enrolled])
             connection.execute(outcomes.MARK_STEP, [_step(client, row) for row, _ in self.enrolled])
+            _end_lift(connection, [lead for _, lead in self.enrolled if lead.lifted])
             ctx.db.insert_new(connection, tables.Delivery, steps_after(connection, client, self.enrolled, self.now))
 
     def _mark(self, client: Client, row: Row[Any], clocks: Mapping[str, StoreClock]) -> dict[str, Any]:
@@ -104,6 +106,17 @@ class Done:
             "b_step": row.step,
             "b_now": self.now + clock.offset if clock else self.now,  # it is compared with the store's orders
         }
+
+
+def _end_lift(connection: Connection, leads: Sequence[Row[Any]]) -> None:
+    """R3 is lifted by hand for what was late then, in whatever CRM; not for steps that come later."""
+    for lead in leads:
+        late = select(DELIVERIES.c.id).where(
+            *(DELIVERIES.c.client == lead.client, DELIVERIES.c.shopper == lead.shopper, DELIVERIES.c.kind == "enrol"),
+            *(DELIVERIES.c.generation == lead.generation, DELIVERIES.c.state.in_(outbox.OUTSTANDING)),
+        )
+        if connection.execute(late.limit(1)).first() is None:
+            connection.execute(update(LEADS).where(LEADS.c.id == lead.id).values(lifted=False))
 
 
 def steps_after(

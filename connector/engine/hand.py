@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -15,6 +15,7 @@ from connector.engine import outbox, owed, tallies
 from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import forget_coupons
 from connector.engine.facts import ERASED, NOBODYS
+from connector.engine.places import places
 from connector.engine.story import tell
 from connector.errors import ConfigError
 from connector.rules import BOUGHT, State
@@ -28,6 +29,7 @@ ORDERS = table(tables.Order)
 STORES = table(tables.Store)
 SUPPRESSIONS = table(tables.Suppression)
 WINDOWS = table(tables.Window)
+AHEAD = timedelta(days=1)  # at most, of a store's clock before ours
 
 
 def enrol(ctx: Context, client: Client, email: str) -> str:
@@ -92,7 +94,7 @@ def suppress(ctx: Context, client: Client, value: str, *, lift: bool = False) ->
             lifted = connection.execute(delete(SUPPRESSIONS).where(*here)).rowcount
             return "lifted" if lifted else "it was not suppressed"
         row = {"client": client.id, "value": key, "why": "suppressed by hand", "at": now}
-        ctx.db.upsert(connection, tables.Suppression, [row])
+        ctx.db.upsert(connection, tables.Suppression, [row], keep=("why", "at"))
         for shopper in _of_domain(connection, client.id, key) if is_domain else [key]:
             _let_go(ctx, connection, client, shopper, "suppressed", now)
             _end_checkouts(connection, client.id, shopper, State.SUPPRESSED, "R10", "suppressed by hand", now)
@@ -120,11 +122,28 @@ def erase_rows(db: Database, connection: Connection, client: str, shopper: str) 
     orders = (ORDERS.c.client == client, ORDERS.c.shopper == shopper)
     connection.execute(update(ORDERS).where(*orders).values(**NOBODYS))
     tallies.fold_shopper(db, connection, client, shopper)
-    for rows in (CHECKOUTS, EVENTS, WINDOWS, LEADS):
+    mine = (WINDOWS.c.client == client, WINDOWS.c.shopper == shopper)
+    connection.execute(update(WINDOWS).where(*mine).values(opened_at=None))  # its count stays: no key is used twice
+    _unname_carts(connection, client, shopper)
+    for rows in (CHECKOUTS, EVENTS, LEADS):
         connection.execute(delete(rows).where(rows.c.client == client, rows.c.shopper == shopper))
     ended = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper)
     connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
     forget_coupons(connection, client, shopper)
+
+
+def _unname_carts(connection: Connection, client: str, shopper: str) -> None:
+    """The same cart may stand under an address that was corrected, and its id can be the link to it."""
+    query = select(CHECKOUTS.c.store, CHECKOUTS.c.id, CHECKOUTS.c.started_at)
+    carts = connection.execute(query.where(CHECKOUTS.c.client == client, CHECKOUTS.c.shopper == shopper)).all()
+    if not carts:
+        return
+    since = min(cart.started_at for cart in carts) - AHEAD
+    ended = DELIVERIES.c.state.not_in(outbox.OUTSTANDING)
+    for rows, those in ((EVENTS, (EVENTS.c.at > since,)), (DELIVERIES, (DELIVERIES.c.due_at > since, ended))):
+        for theirs in places(rows, "checkout_id", ((cart.store, cart.id) for cart in carts)):
+            named = update(rows).where(rows.c.client == client, *those, theirs)
+            connection.execute(named.values(store="", checkout_id=""))
 
 
 def erase(
@@ -153,11 +172,11 @@ def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:
     now = ctx.clock()
     with ctx.db.write() as connection:
         ended = (DELIVERIES.c.client == client.id, DELIVERIES.c.state.not_in(("done", "cancelled", "sending")))
-        query = select(DELIVERIES).where(*ended)
-        rows = connection.execute(query if delivery is None else query.where(DELIVERIES.c.id == delivery)).all()
+        which = DELIVERIES.c.due_at <= now if delivery is None else DELIVERIES.c.id == delivery
+        rows = connection.execute(select(DELIVERIES).where(*ended, which)).all()
         if delivery is not None and not rows:
             raise ConfigError(f"{client.id}: no delivery {delivery} waits or was refused; see `winback deliveries`")
-        able = [row for row in rows if row.kind not in ("enrol", "refresh") or _is_lead(connection, row)]
+        able = [row for row in rows if _can_be_retried(connection, row)]
         for row in able:
             _put_back(connection, row, now)
         connection.execute(update(CRMS).where(CRMS.c.client == client.id).values(retry_at=None))
@@ -166,7 +185,9 @@ def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:
     return f"{said}; {gone} cannot be tried again, because the lead has ended" if gone else said
 
 
-def _is_lead(connection: Connection, row: Row[Any]) -> bool:
+def _can_be_retried(connection: Connection, row: Row[Any]) -> bool:
+    if row.kind in ("withdraw", "forget"):
+        return row.email is not None  # R8 gave it up: nobody knows any more whom to let go
     here = (LEADS.c.client == row.client, LEADS.c.shopper == row.shopper, LEADS.c.generation == row.generation)
     return connection.execute(select(LEADS.c.id).where(*here)).first() is not None
 
@@ -174,7 +195,7 @@ def _is_lead(connection: Connection, row: Row[Any]) -> bool:
 def _put_back(connection: Connection, row: Row[Any], now: datetime) -> None:
     values = {
         "state": "pending",
-        "next_at": now,
+        "next_at": max(now, row.due_at),
         "error": "",
         "detail": "retried by hand",
         "exchange": "",
