@@ -9,6 +9,8 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
+LONGEST = 1000  # characters; an address has at most 254 bytes, in whatever letters it was typed
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
@@ -23,11 +25,16 @@ class Contact:
         return self.identity.rpartition("@")[2]
 
 
-@lru_cache(maxsize=512)
 def contact(text: str) -> Contact | None:
     """R1: the contact behind what was typed, or None where it is no valid address. Asks no DNS."""
+    text = text.strip()
+    return _contact(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=512)
+def _contact(text: str) -> Contact | None:
     try:
-        valid = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+        valid = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return None
     domain = (valid.ascii_domain or valid.domain).lower()

@@ -16,18 +16,20 @@ from connector.model import Checkout, LineItem
 LONGEST_NAME = 60  # characters of a first or last name that are kept
 LONGEST_VARIANT = 200
 LONGEST_PHONE = 30
+FAR = 10  # times as much of a name is looked at as is kept: what is taken out may be long
+LONGEST_TEXT = 4000  # characters of any text that are looked at
 
 _TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
 _DOT = r"[.\u3002\uff0e\uff61]"  # browsers read the ideographic full stops as dots, too
 _LINK = re.compile(
-    rf"://|//|\\\\|\bwww{_DOT}|\b(?:mailto|javascript|data|tel|sms):|\d+{_DOT}\d+{_DOT}\d+{_DOT}\d+"
+    rf"://|//|\\\\|\bwww{_DOT}|\b(?:mailto|javascript|data|tel|sms):|\d{_DOT}\d+{_DOT}\d+{_DOT}\d"
     rf"|[^\W_]{_DOT}(?:xn--|[^\W\d_]{{2,}})",
     re.IGNORECASE,
 )
 _NO_BREAK = "\u00a0\u202f"  # stand between an amount and its currency
 _JOINERS = {0x200C: None, 0x200D: None}
 _INITIAL = re.compile(
-    r"(?!(?i:www)\.)(?:[A-ZÀ-ÖØ-Þ][^\W\d_]{0,11}\.)+[A-ZÀ-ÖØ-Þ][^\W\d_]+-?[^\W\d_]*"
+    r"(?!(?i:www)\.)(?:[A-ZÀ-ÖØ-Þ][^\W\d_]{0,11}\.)+[A-ZÀ-ÖØ-Þ][^\W\d_]+(?:-[^\W\d_]*)?"
 )  # Ma.Teresa, St.John
 # Between the letters that open or close a placeholder in some CRM: *|X|*  {{ x }}  {% x %}  [[x]]  [% x %]  %X%
 _SYNTAX = re.compile(
@@ -35,7 +37,7 @@ _SYNTAX = re.compile(
     r"|(?<=%)(?=[A-Za-z/$])|(?<=\$)(?=\{)"
 )
 # No user before the host: https://acme.example@evil.example leads to evil.example. Nor a backslash, which is a slash.
-_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\\%\"'<>`{}|^\[\]\x00-\x20\x7f]+)(?::\d{1,5})?"
+_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\\%\"'<>`{}|^\[\]\x00-\x20\x7f]{1,253})(?::\d{1,5})?"
 _WEB = re.compile(rf"(https?://{_HOST})((?:[/?#].*)?)", re.IGNORECASE | re.DOTALL)
 _PLAIN_LINK = re.compile(r"https?://[\w.-]+(?::\d+)?(?:[/?#](?:[\w./?#&=:;,+@!~()$*-]|%[0-9A-Fa-f]{2})*)?", re.ASCII)
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
@@ -83,7 +85,7 @@ def clean_name(text: str, longest: int = LONGEST_NAME) -> str:
 
     What some CRM would read as a placeholder is parted by a space. `longest` is in characters.
     """
-    text, before = plain(text), ""
+    text, before = plain(text[: FAR * longest]), ""
     while text != before:
         before, text = text, _TAG.sub("", text)
     text = text.replace("<", "").replace(">", "")
@@ -124,7 +126,11 @@ def web_link(url: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Without control, invisible and direction-changing characters; line breaks become spaces."""
+    """Without control, invisible and direction-changing characters; line breaks become spaces.
+
+    No more than LONGEST_TEXT: to put a heap of accents into their order takes Python the square of their number.
+    """
+    text = text[:LONGEST_TEXT]
     if text.isascii() and text.isprintable():
         return text.strip()
     kept = (" " if char.isspace() and char not in _NO_BREAK else char for char in text if _visible(char))

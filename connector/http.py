@@ -36,7 +36,7 @@ from urllib3.exceptions import (
 from connector import deadline, wire_words
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
 from connector.rate import Bucket, Rate
-from connector.redact import impersonal, redact
+from connector.redact import beginning
 
 __all__ = ["Door", "Http", "Query", "Rate", "Response", "Timeouts", "TooLargeError"]
 
@@ -46,7 +46,9 @@ Query = Mapping[str, str] | Sequence[tuple[str, str]]
 MAX_BODY = 16 * 1024 * 1024
 TRIES = 3
 LONGEST_WAIT = 86400.0  # seconds; whatever Retry-After says
-LONGEST_SHOWN = 2000  # bytes of a refused request, and of its answer, that the owner is shown
+LONGEST_SHOWN = 2000  # characters of a refused request, and of its answer, that the owner is shown
+LONGEST_SENTENCE = 300  # characters of what a server says of its trouble
+READ_OF_BODY = 65536  # bytes in which those are looked for
 LONGEST_IMMEDIATE_WAIT = 5.0  # seconds; a longer Retry-After goes back to the queue
 USUAL_PORTS = {"http": 80, "https": 443}
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -293,14 +295,14 @@ class Door:
 
     def refusal(self, response: Response, message: str) -> RejectedError:
         """What says no to one lead, in an adapter's own words, with what was sent and answered."""
-        path = response.url.removeprefix(self._origin or "")
-        sent, answered = (body[:LONGEST_SHOWN].decode("utf-8", "replace") for body in (response.sent, response.body))
-        exchange = f"{response.method} {path}\n{sent}\n\nHTTP {response.status}\n{answered}"
-        return RejectedError(message, self.redact(exchange))
+        path = self.redact(response.url.removeprefix(self._origin or ""), LONGEST_SHOWN)
+        bodies = (body[:READ_OF_BODY].decode("utf-8", "replace") for body in (response.sent, response.body))
+        sent, answered = (self.redact(body, LONGEST_SHOWN) for body in bodies)
+        return RejectedError(message, f"{response.method} {path}\n{sent}\n\nHTTP {response.status}\n{answered}")
 
-    def redact(self, text: str) -> str:
-        """`text` without what points to a shopper, and without this account's secrets."""
-        return impersonal(redact(text, self._secrets))
+    def redact(self, text: str, longest: int = LONGEST_SENTENCE) -> str:
+        """The beginning of `text` without what points to a shopper, and without this account's secrets."""
+        return beginning(text, longest, self._secrets)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

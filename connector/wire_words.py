@@ -33,17 +33,20 @@ def words(error: BaseException) -> str:
         return "the connection broke off"
     if isinstance(error, (InvalidHeader, ValueError)):
         return "it is no proper HTTP"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def detail(body: bytes) -> str:
-    """The sentence in an error body, whichever of the common shapes it has, on one line."""
+    """The sentence in an error body, whichever of the common shapes it has, on one line.
+
+    As long as it is, for it is redacted before it is cut.
+    """
     text = body[:65536].decode("utf-8", "replace")
     try:
         found = _sentence(json.loads(text))
     except (ValueError, RecursionError):
-        found = "" if "<" in text[:200] else text[:200]
-    return "".join(letter if letter.isprintable() else " " for letter in found[:300]).strip()
+        found = "" if "<" in text[:200] else text
+    return "".join(letter if letter.isprintable() else " " for letter in found).strip()
 
 
 def _sentence(data: Any) -> str:

@@ -101,7 +101,7 @@ class Api:
         rows = [row for row in errors if isinstance(row, Mapping)] if isinstance(errors, list) else []
         fields = "; ".join(f"{row.get('field') or 'a field'}: {row.get('message', '')}" for row in rows)
         words = (str(data.get("title", "")), str(data.get("detail", "")), fields)
-        return Problem(*(self._door.redact(text)[:300] for text in words))
+        return Problem(*(self._door.redact(text) for text in words))
 
     def bad_request(self, answer: Response) -> RejectedError:
         """What a 400 means, for callers that allowed it and then want it raised."""

@@ -137,7 +137,7 @@ class Api:
         words = "; ".join(f"{row.get('field') or 'a value'}: {row.get('message', '')}" for row in rows)
         if not words:
             return error
-        return self.door.refusal(response, f"Omnisend did not accept these values: {self.door.redact(words)[:300]}")
+        return self.door.refusal(response, f"Omnisend did not accept these values: {self.door.redact(words)}")
 
 
 def _contact(found: Any, email: str) -> Contact:

@@ -161,7 +161,7 @@ class Api:
         )
 
     def _trouble(self, error: Mapping[str, Any]) -> WinbackError:
-        message = str(error.get("message") or "")[:300]
+        message = str(error.get("message") or "")
         return words.trouble(self.name, _code(error), self._door.redact(message) if self._door else "")
 
     def _current(self) -> Door:

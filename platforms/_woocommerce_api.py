@@ -18,7 +18,7 @@ import tenacity
 import woocommerce.api as package
 
 from connector.errors import ConfigError, RejectedError, TransientError, WinbackError
-from connector.http import LONGEST_IMMEDIATE_WAIT, TRIES, UNWELL, Door, Response, TooLargeError
+from connector.http import LONGEST_IMMEDIATE_WAIT, READ_OF_BODY, TRIES, UNWELL, Door, Response, TooLargeError
 from connector.model import Finding
 
 # The rest is the door's to judge. A web page with 200 means more with WordPress than the door can know.
@@ -159,7 +159,7 @@ class Api:
         if found is None:
             raise self._not_json(text)
         data, printed = found
-        said = self.door.redact(_plain(printed)[:200])
+        said = self.door.redact(_plain(printed), 200)
         message = f"PHP prints messages into the store's answers ({said}). Switch display_errors off on the web server"
         return Answer(data, response.date, (Finding(message, "display_errors"),))
 
@@ -170,7 +170,7 @@ class Api:
                 f"{name} answers with a web page where its API should be. {PERMALINKS}. If they are not Plain, a "
                 f"maintenance, privacy or caching plugin covers /wp-json/: make an exception for it"
             )
-        said = self.door.redact(_plain(text[:300])[:120])
+        said = self.door.redact(_plain(text[:READ_OF_BODY]), 120)
         return TransientError(f"{name} answered with something that is not whole JSON: {said!r}")
 
     def _explain(self, response: Response) -> WinbackError:
@@ -228,7 +228,7 @@ class Api:
         )
 
     def _words(self, response: Response, message: str) -> str:
-        return self.door.redact(f"{self.door.name} answered HTTP {response.status}" + (message and f": {message}"))
+        return f"{self.door.name} answered HTTP {response.status}" + (message and f": {self.door.redact(message)}")
 
 
 _UNKNOWN_KEY_HTTPS = (
@@ -306,7 +306,7 @@ def _code_and_message(body: bytes) -> tuple[str, str]:
         return "", ""
     if not isinstance(data, dict):
         return "", ""
-    return str(data.get("code") or ""), _plain(str(data.get("message") or ""))[:300].rstrip(". ")
+    return str(data.get("code") or ""), _plain(str(data.get("message") or "")).rstrip(". ")
 
 
 def _parameters(body: bytes) -> frozenset[str]:

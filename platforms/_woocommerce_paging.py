@@ -119,7 +119,7 @@ def _slice(pages: Pages, query: Mapping[str, str], name: str) -> _Slice:
         ids.append(str(record.get("id", "")) if isinstance(record, dict) else "")
         try:
             rows.append(row(record))
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             findings.append(Finding("An order without a readable number or modified time was left out.", ids[-1]))
     return _Slice(tuple(ids), tuple(rows), answer.date, tuple(findings), len(ids) >= pages.size)
 

@@ -129,7 +129,7 @@ class Plugin:
                 Visits(date.fromisoformat(one["day"]), int(one["started"]), int(one["contactable"]))
                 for one in body["days"]
             ]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, ArithmeticError):
             raise self._odd() from None
 
     def _get(self, endpoint: str, query: Mapping[str, str]) -> Answer:

@@ -24,6 +24,7 @@ PLACED_STATUSES = ("pending", "failed")
 OPEN_STATUSES = (DRAFT, *PLACED_STATUSES)
 CORE_STATUSES = frozenset({*OPEN_STATUSES, "processing", "on-hold", "completed", "cancelled", "refunded", "trash"})
 LONGEST_LINK = 2000  # characters; web servers and mail programs take little more
+HIGHEST, FINEST = 15, Decimal("1e-9")  # the place of an amount's first digit, and its smallest step
 MOST_LINES = LONGEST_LINK // 4  # none is shorter than "1:1,"
 CHECKOUT_LINK_SINCE = (10, 0)  # https://github.com/woocommerce/woocommerce/pull/58140
 
@@ -239,19 +240,23 @@ def _checkout_link(start: str, items: Sequence[Record], coupon: str) -> tuple[st
 
 
 def amount(value: Any) -> Decimal:
-    """A price as text or number. Raises ValueError for anything else, NaN and infinity included."""
+    """A price as text or number. Raises ValueError for anything else: NaN, infinity, a one with a million zeros.
+
+    A float's dust goes: 15.200000000000001 is 15.200000000.
+    """
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         raise ValueError(f"{value!r} is not an amount") from None
-    if not number.is_finite():
+    if not number.is_finite() or number.adjusted() > HIGHEST:  # an int of such a number takes Python seconds
         raise ValueError(f"{value!r} is not an amount")
-    return number
+    exponent = number.as_tuple().exponent
+    return number.quantize(FINEST) if isinstance(exponent, int) and exponent < -9 else number
 
 
 def _rounded_like(value: Decimal, pattern: Decimal) -> Decimal:
     exponent = pattern.as_tuple().exponent
-    return value.quantize(Decimal(1).scaleb(exponent)) if isinstance(exponent, int) else value
+    return value.quantize(Decimal(1).scaleb(min(exponent, 0))) if isinstance(exponent, int) else value
 
 
 def _stage(status: str, has_address: bool) -> Stage:

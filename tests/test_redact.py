@@ -7,10 +7,11 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from connector.redact import redact
+from connector.address import contact
+from connector.redact import beginning, impersonal, redact
 
 
 @pytest.mark.parametrize(
@@ -117,11 +118,75 @@ LOCAL = st.from_regex(re.compile(r"[a-zA-Z0-9!#$*+^_`{|}~.-]{2,64}", re.ASCII), 
 
 
 @given(
-    local=LOCAL, before=st.sampled_from([" ", "<", "=", '"', ": ", "/", "("]), after=st.sampled_from([" ", ">", '"'])
+    local=LOCAL,
+    before=st.sampled_from([" ", "<", " email=", '"', ": ", " /list/", "/list?q=", "(", " '", " \\/list\\/"]),
+    after=st.sampled_from([" ", ">", '"', "'", "&"]),
 )
 def test_no_local_part_survives(local: str, before: str, after: str) -> None:
     address = f"{local}@example.com"
-    assert redact(f"x{before}{address}{after}") == f"x{before}{local[0]}***@example.com{after}"
+    first = local[0] if local[0].isalnum() else ""
+    assert redact(f"x{before}{address}{after}") == f"x{before}{first}***@example.com{after}"
+
+
+SIGNS = "!#$%&'*+-/=?^_`{|}~"
+DOMAINS = st.sampled_from(["example.com", "bücher.example", "a.b.example", "x．com", "ⅷ.com", "x.c"])
+
+
+@given(
+    local=st.lists(st.text(f"{SIGNS}{SIGNS}aZ09éß用", min_size=1, max_size=12), min_size=1, max_size=5).map(".".join),
+    domain=DOMAINS,
+    text=st.sampled_from(["Member {} is bad", "{}", "'{}'", '{{"email":"{}"}}', "at {}, and bob@example.com"]),
+)
+@example(local="first/last", domain="example.com", text="{}")
+@example(local="ann%40bob", domain="example.com", text="{}")
+def test_no_address_that_can_be_mailed_survives(local: str, domain: str, text: str) -> None:
+    address = f"{local}@{domain}"
+    assume(len(local) > 1 and contact(address))
+    assume(not local.endswith("***") or len(local) > 4)  # it looks as if it were hidden already
+    shown = redact(text.format(address))
+    assert address not in shown
+    assert f"{local}@" not in shown
+    assert f"{local[-2:]}@" not in shown or local[-2:] == "**"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ann'@example.com", "a***@example.com"),
+        ("o'brien@example.com", "o***@example.com"),
+        ("first/last@example.com", "f***@example.com"),
+        ("ann=bob@example.com", "a***@example.com"),
+        ("'jane@example.com'", "'j***@example.com'"),
+        ("b'email=jane%40example.com&x=1'", "b'email=j***%40example.com&x=1'"),
+        ("/list/o%27brien%40example.com/tags", "/list/o***%40example.com/tags"),
+        ("/a?x=ann'@example.com&y=bob@example.com", "/a?x=a***@example.com&y=b***@example.com"),
+        (json.dumps({"email": "josé/x@example.com"}).replace("/", "\\/"), '{"email": "j***@example.com"}'),
+        (json.dumps({"path": "/list/jane@example.com"}).replace("/", "\\/"), '{"path": "\\/list\\/j***@example.com"}'),
+    ],
+)
+def test_every_sign_may_stand_in_an_address(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@given(before=st.integers(0, 400), longest=st.integers(1, 400), after=st.text(max_size=3), many=st.booleans())
+def test_what_is_cut_was_redacted_before(before: int, longest: int, after: str, many: bool) -> None:
+    key = "0123456789abcdef" * 2 + "-us21"
+    text = f"{'x' * before} jane@example.com {key} {after}" * (40 if many else 1)
+    shown = beginning(text, longest)
+    assert len(shown) <= longest
+    assert not re.search(r"ja|0123", shown)
+    assert many or shown == impersonal(redact(text))[:longest]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3000, 4299, 4300, 4301])
+def test_nor_where_reading_ends(kept: int) -> None:
+    shown = beginning("x" * (kept - 8) + " jane.doe@example.com " + "y" * 5000, 300)
+    assert len(shown) == 300 or kept < 300
+    assert "jane" not in shown
+
+
+def test_the_rest_has_no_influence() -> None:
+    assert len({beginning("x" * 10_000 + rest, 300) for rest in ("", "@example.com", "?y=1", "%40" * 9)}) == 1
 
 
 @given(st.text())
@@ -129,9 +194,11 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
-@pytest.mark.parametrize("unit", ["a", "a.", '"', "=a", "eyJ", "%2B", "://a:", "@", "password=", "x@y."])
+@pytest.mark.parametrize(
+    "unit", ["a", "a.", '"', "=a", "eyJ", "%2B", "://a:", "@", "password=", "x@y.", "eyJ-", "https://a", "%", "a/?"]
+)
 def test_a_long_text_takes_no_long_time(unit: str) -> None:
     text = unit * (50_000 // len(unit))
     started = time.process_time()
-    redact(text)
+    impersonal(redact(text))
     assert time.process_time() - started < 2
