@@ -375,6 +375,8 @@ def version_of(connection: Connection) -> str | None:
 
 def is_out(error: BaseException) -> bool:
     """Whether the database cannot be reached, read or written at this moment, rather than being asked wrongly."""
+    if str(getattr(getattr(error, "orig", None), "sqlstate", None)).startswith("54"):
+        return False  # a value beyond PostgreSQL's limits: it will not take it later either
     return isinstance(error, (OperationalError, InterfaceError, InternalError)) or type(error) is DatabaseError
 
 
