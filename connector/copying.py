@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Table, func, select
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import SQLModel
 
-from connector.db import HEAD, Database, parse_url, version_of, words_of
+from connector.database_url import file_of, is_there, parse_url
+from connector.db import HEAD, Database, version_of, words_of
 from connector.errors import ConfigError
 
 
-def copy_into(source_url: str, target_url: str) -> bool:
+def copy_into(source_url: str, target_url: URL) -> bool:
     """Copies every table into a fresh SQLite database, without changing the source. Returns whether there was one."""
-    url = parse_url(source_url)
+    file = file_of(parse_url(source_url))
     target = Database(target_url).open()
     try:
-        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        if file is not None and not is_there(file):
             return False
         source = Database(source_url)
         try:

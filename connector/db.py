@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, inspect, select, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
-    ArgumentError,
     DatabaseError,
     InterfaceError,
     InternalError,
@@ -29,8 +28,10 @@ from sqlalchemy.exc import (
 from sqlmodel import SQLModel
 
 from connector import tables
+from connector.database_url import file_of, name_of, parse_url
 from connector.durable import make_folder
 from connector.errors import ConfigError
+from connector.log import clean
 
 HEAD = "0004"  # the newest migration; compared before Alembic is imported at all
 VERSION_TABLE = (  # as Alembic makes it
@@ -52,11 +53,12 @@ class Database:
     """Connections to one database. `write` is serialised, so that nobody reads what another one is erasing: SQLite has
     one writer anyway, and PostgreSQL has one here, whatever commands run beside the daemon."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
-            _prepare_folder(Path(str(self.url.database)))
+        self._file = file_of(self.url)
+        if self._file is not None:
+            _prepare_folder(self._file)
         self.engine = _engine(self.url, self.is_sqlite)
         self._writing = threading.RLock()
         self._lock_file: IO[str] | None = None
@@ -113,7 +115,7 @@ class Database:
     @property
     def name(self) -> str:
         """The database as messages call it: without its password."""
-        return str(self.url.database) if self.is_sqlite else self.url.render_as_string(hide_password=True)
+        return name_of(self.url)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -170,9 +172,12 @@ class Database:
             self._lock_connection = self._advisory_lock()
             if self._lock_connection is None:
                 raise ConfigError(taken)
-        elif self.url.database not in (None, "", ":memory:"):
-            path = f"{self.url.database}.lock"
-            self._lock_file = open(path, "a", encoding="ascii", opener=_owners_own)  # noqa: SIM115
+        elif self._file is not None:
+            path = f"{self._file}.lock"
+            try:
+                self._lock_file = open(path, "a", encoding="ascii", opener=_owners_own)  # noqa: SIM115
+            except OSError as error:
+                raise ConfigError(f"the file {path} cannot be written: {error.strerror}") from None
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -294,21 +299,6 @@ def _insert(is_sqlite: bool, target: Table) -> Any:
     return insert(target)
 
 
-def parse_url(url: str) -> URL:
-    """A database_url as SQLAlchemy has it. Raises ConfigError."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigError(
-            "database_url is not a database address; write sqlite:///data/winback.db or postgresql://…"
-        ) from None
-    if parsed.drivername in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ConfigError(f"database_url: {parsed.get_backend_name()} is not supported; use sqlite or postgresql")
-    return parsed
-
-
 def _prepare_folder(path: Path) -> None:
     try:
         make_folder(path.parent)
@@ -326,20 +316,29 @@ def _owners_own(path: str, flags: int) -> int:
 
 
 def _engine(url: URL, is_sqlite: bool) -> Engine:
+    # Hidden: shoppers are among the parameters of a statement, and an error shows them.
+    alike: dict[str, Any] = {"pool_size": 8, "max_overflow": 56, "hide_parameters": True}
     try:
         if not is_sqlite:
             reached = {"connect_timeout": 10}  # seconds; for ever by default
-            return create_engine(url, connect_args=reached, pool_size=8, max_overflow=56, pool_pre_ping=True)
-        engine = create_engine(
-            url,
-            connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 16},
-            pool_size=8,
-            max_overflow=56,
-        )
+            engine = create_engine(url, connect_args=reached, pool_pre_ping=True, **alike)
+            event.listen(engine, "handle_error", _first_line_only)
+            return engine
+        used = {"timeout": 30, "check_same_thread": False, "cached_statements": 16}
+        engine = create_engine(url, connect_args=used, **alike)
     except (NoSuchModuleError, ModuleNotFoundError):
         raise ConfigError("PostgreSQL needs the extra package: pip install 'winback[postgres]'") from None
     event.listen(engine, "connect", _sqlite_pragmas)
     return engine
+
+
+def _first_line_only(context: Any) -> None:
+    """What PostgreSQL adds to it is the row that it refused: "Failing row contains (…)"."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    said, *more = str(error).split("\n", 1)
+    if more and wrapped is not None:
+        wrapped.args = tuple(str(each).replace(f"\n{more[0]}", "") for each in wrapped.args)
+        error.args = (said,)
 
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:
@@ -381,6 +380,6 @@ def is_out(error: BaseException) -> bool:
 
 
 def words_of(error: BaseException) -> str:
-    """What the database itself said, without the statement and its values."""
+    """What the database itself said, without the statement and its values, and without the password."""
     cause = getattr(error, "orig", None) or error
-    return " ".join(str(cause).split())[:200]
+    return clean(" ".join(str(cause).split()))[:200]

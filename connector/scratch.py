@@ -11,23 +11,38 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from connector.errors import ConfigError
 
 PREFIX = ".winback-scratch-"
 
 
 @contextmanager
-def scratch(where: Path | None = None) -> Iterator[Path]:
-    """An empty folder that only the owner can read, in `where` or in the system's place for such. Raises OSError."""
-    root = where or Path(tempfile.gettempdir())
-    _sweep(root)
-    folder, held = _new(root)
+def scratch(where: Path) -> Iterator[Path]:
+    """An empty folder in `where` that only the owner can read. Raises OSError."""
+    _sweep(where)
+    folder, held = _new(where)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(held)
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """Such a folder in the system's place for them. Raises ConfigError."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch(Path(tempfile.gettempdir())))
+        except OSError as error:
+            why = error.strerror or error
+            raise ConfigError(
+                f"no temporary folder can be made: {why}; set TMPDIR to one that can be written"
+            ) from None
+        yield folder
 
 
 def _new(root: Path) -> tuple[Path, int]:

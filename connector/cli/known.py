@@ -38,10 +38,10 @@ class Known:
 
 def known(loaded: Loaded) -> Known:
     """Looks into the database of a configuration."""
-    if (missing := missing_file(loaded)) is not None:
-        return Known(str(missing), note="not there yet; `winback run` makes it")
     db = None
     try:
+        if (missing := missing_file(loaded)) is not None:
+            return Known(str(missing), note="not there yet; `winback run` makes it")
         db = Database(loaded.settings.database_url.get_secret_value())
         return _read(db, loaded)
     except ConfigError as error:

@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector import log
 from connector.config import Loaded, load
 from connector.config.shape import nearest
+from connector.database_url import file_of, is_there, parse_url, sqlite_url
 from connector.db import Database, is_out, words_of
 from connector.engine.context import Client, Context
 from connector.errors import ConfigError, TransientError
 from connector.http import Http
-from connector.scratch import scratch
+from connector.scratch import temporary
 
 
 def read_configuration(path: Path) -> Loaded:
@@ -31,6 +33,7 @@ def read_configuration(path: Path) -> Loaded:
 
 def hide_secrets(loaded: Loaded) -> None:
     """Keeps every secret of the configuration out of the log."""
+    log.hide(loaded.settings.secrets())
     for client in loaded.clients:
         for account in (*client.stores, *client.crms):
             log.hide(account.secrets())
@@ -42,7 +45,7 @@ def clients_of(loaded: Loaded) -> dict[str, Client]:
 
 
 @contextmanager
-def engine(path: Path, *, database_url: str | None = None) -> Iterator[tuple[Context, Loaded]]:
+def engine(path: Path, *, database_url: URL | None = None) -> Iterator[tuple[Context, Loaded]]:
     """The engine's context for a configuration; the database is upgraded if it is older."""
     loaded = read_configuration(path)
     with _opened(loaded, database_url or loaded.settings.database_url.get_secret_value()) as ctx:
@@ -58,14 +61,14 @@ def looking(path: Path) -> Iterator[Context]:
         with _opened(loaded, loaded.settings.database_url.get_secret_value()) as ctx:
             yield ctx
         return
-    with scratch() as folder, _opened(loaded, f"sqlite:///{folder}/e.db") as ctx:
+    with temporary() as folder, _opened(loaded, sqlite_url(folder / "e.db")) as ctx:
         yield ctx
     counted = "" if missing.is_absolute() else f" (the path is counted from {Path.cwd()})"
     print(f"there is no database {missing} yet; `winback run` makes it{counted}", file=sys.stderr)
 
 
 @contextmanager
-def _opened(loaded: Loaded, database_url: str) -> Iterator[Context]:
+def _opened(loaded: Loaded, database_url: str | URL) -> Iterator[Context]:
     db = Database(database_url).open()
     http = Http()
     try:
@@ -81,12 +84,9 @@ def _opened(loaded: Loaded, database_url: str) -> Iterator[Context]:
 
 
 def missing_file(loaded: Loaded) -> Path | None:
-    """The database's file, where it is SQLite and is not there."""
-    url = loaded.settings.database_url.get_secret_value()
-    if not url.startswith("sqlite:///"):
-        return None
-    file = Path(url.removeprefix("sqlite:///"))
-    return None if file.exists() else file
+    """The database's file, where it is SQLite and is not there. Raises ConfigError where it cannot be."""
+    file = file_of(parse_url(loaded.settings.database_url.get_secret_value()))
+    return None if file is None or is_there(file) else file
 
 
 def one_client(ctx: Context, name: str | None) -> Client:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from connector.cli.opening import engine, read_configuration
 from connector.cli.show import Column, as_table, count, say
+from connector.database_url import sqlite_url
 from connector.engine.context import Context, log
 from connector.rules import State
-from connector.scratch import scratch
+from connector.scratch import temporary
 
 if TYPE_CHECKING:
     from connector.engine.sync import Report
@@ -89,8 +90,8 @@ def _dry_run(config: Path) -> int:
     from connector.engine.view import counts, would_enrol
 
     loaded = read_configuration(config)
-    with scratch() as folder:
-        copy = f"sqlite:///{folder}/copy.db"
+    with temporary() as folder:
+        copy = sqlite_url(folder / "copy.db")
         copy_into(loaded.settings.database_url.get_secret_value(), copy)
         with engine(config, database_url=copy) as (ctx, _):
             apply_configuration(ctx)

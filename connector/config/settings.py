@@ -16,16 +16,18 @@ from pydantic_settings import (
 )
 
 from connector.config.shape import nearest
+from connector.database_url import parse_url, passwords
+from connector.errors import ConfigError
 from connector.options import Strict, Url, is_loopback
 
 PREFIX = "WINBACK_"
-DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 
 
 def _check_database(value: SecretStr) -> SecretStr:
-    url = value.get_secret_value()
-    if not url.startswith(DATABASES) or url in DATABASES:
-        raise ValueError("write sqlite:///data/winback.db, or an address that starts with postgresql://")
+    try:
+        parse_url(value.get_secret_value())
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
     return value
 
 
@@ -88,6 +90,11 @@ class Settings(BaseSettings):
         None, description="The address, with https, at which short links and webhooks reach this daemon from outside."
     )
     log: LogSettings = LogSettings()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for redaction."""
+        password = self.http.password.get_secret_value() if self.http.password else ""
+        return (*passwords(parse_url(self.database_url.get_secret_value())), *([password] if password else []))
 
     @classmethod
     def settings_customise_sources(

@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import itertools
 import logging
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ import yaml
 
 from connector import registry
 from connector.config import load
+from connector.database_url import sqlite_url
 from connector.db import Database
 from connector.demo.clock import Clock
 from connector.demo.lines import Lines
@@ -29,6 +29,7 @@ from connector.demo.witness import Doorway, Ledger
 from connector.engine.context import Client, Context
 from connector.engine.daemon import Daemon
 from connector.http import Http
+from connector.scratch import temporary
 
 SPEED = 3 * 3600.0  # 1 s is 3 h: a week passes in a minute
 SEED = 7
@@ -109,7 +110,7 @@ def stage() -> Iterator[Stage]:
     """Everything running; stopped and removed at the end."""
     clock, lines = Clock(SPEED, datetime.now(UTC) - LONG_AGO), Lines()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winback-demo-")))
+        folder = stack.enter_context(temporary())
         notes = stack.enter_context(_quiet_log(Notes(clock, lines.tell)))
         town = _build_town(stack, clock, lines)
         ctx = _open_engine(stack, folder, town)
@@ -168,7 +169,7 @@ def _open_engine(stack: ExitStack, folder: Path, town: Town) -> Context:
     path = folder / f"{CLIENT}.yaml"
     path.write_text(yaml.safe_dump(client_file(town), sort_keys=False), encoding="utf-8")
     loaded = load(path, {})
-    db = Database(f"sqlite:///{folder}/{CLIENT}.db").open()
+    db = Database(sqlite_url(folder / f"{CLIENT}.db")).open()
     stack.callback(db.close)
     http = Http()
     stack.callback(http.close)

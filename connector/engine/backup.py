@@ -19,11 +19,12 @@ from sqlalchemy import Connection, Row, func, inspect, select
 
 from connector import tables
 from connector.copying import copy_into, replace_content
-from connector.db import Database, parse_url, table
+from connector.database_url import file_of, parse_url, sqlite_url
+from connector.db import Database, table
 from connector.engine.facts import ERASURES
 from connector.engine.hand import erase_rows
 from connector.errors import ConfigError
-from connector.scratch import scratch
+from connector.scratch import temporary
 from connector.writing import new_file
 
 CHECKOUTS = table(tables.Checkout)
@@ -38,7 +39,7 @@ def backup(database_url: str, file: Path, *, overwrite: bool = False) -> int:
     if _is_own(database_url, file):
         raise ConfigError(f"{file} belongs to the database itself; name another file with -o")
     with new_file(file, overwrite=overwrite) as copy:
-        if not copy_into(database_url, f"sqlite:///{copy}"):
+        if not copy_into(database_url, sqlite_url(copy)):
             raise ConfigError("there is no database yet, so there is nothing to copy; `winback run` makes it")
         return copy.stat().st_size
 
@@ -51,7 +52,7 @@ def restore(database_url: str, file: Path, now: datetime, *, overwrite: bool = F
     _must_be_readable(file)
     if _is_own(database_url, file):
         raise ConfigError(f"{file} belongs to the database itself; name what `winback backup` wrote")
-    with scratch() as folder:
+    with temporary() as folder:
         source = _open_copy(file, folder / "copy.db")
         target = Database(database_url)
         try:
@@ -65,10 +66,10 @@ def restore(database_url: str, file: Path, now: datetime, *, overwrite: bool = F
 
 def _is_own(database_url: str, file: Path) -> bool:
     """Whether a file is the database, or what SQLite and the lock keep beside it."""
-    url = parse_url(database_url)
-    if url.get_backend_name() != "sqlite" or not url.database:
+    own = file_of(parse_url(database_url))
+    if own is None:
         return False
-    return os.path.realpath(file) in [os.path.realpath(url.database) + end for end in ("", "-wal", "-shm", ".lock")]
+    return os.path.realpath(file) in [os.path.realpath(own) + end for end in ("", "-wal", "-shm", ".lock")]
 
 
 def _must_be_readable(file: Path) -> None:
@@ -87,7 +88,7 @@ def _open_copy(file: Path, copy: Path) -> Database:
         shutil.copyfile(file, copy)
     except OSError as error:
         raise ConfigError(f"{file} cannot be copied to {copy.parent}: {error.strerror or error}") from None
-    found = Database(f"sqlite:///{copy}")
+    found = Database(sqlite_url(copy))
     try:
         with found.read() as connection:
             is_ours = inspect(connection).has_table("alembic_version") and inspect(connection).has_table("leads")
