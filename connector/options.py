@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from connector.http import Rate
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", examples=["acme-shop"])]
 IDENTIFIER_HINT = "letters, digits and -"
+_NO_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
 
 
 class Strict(BaseModel):
@@ -45,8 +47,12 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not _NO_URL.search(value)
+    except ValueError:  # a port beyond 65535, or half an IPv6 address
+        good = False
+    if not good:
         raise ValueError(f"{value!r} is not a web address; write it with https://")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("a web address here holds no user, password, ? or #")
@@ -60,7 +66,9 @@ class _Connection(Strict):
     base_url: Url | None = Field(None, description="Another origin to send the requests to: a proxy or a test server.")
     allow_insecure: bool = Field(False, description="Allow plain http to an address that is not this machine.")
     requests_per_second: float | None = Field(
-        None, gt=0, description="Another limit than the vendor's usual one: lower where other tools share the account."
+        None,
+        ge=0.01,
+        description="Another limit than the vendor's usual one: lower where other tools share the account.",
     )
 
     def limit(self, rate: Rate) -> Rate:

@@ -12,13 +12,16 @@ from connector.coupons import Discount
 from connector.durations import Duration
 from connector.options import Strict
 
+MOST = 1_000_000_000  # of any currency; a price beyond it is a slip of the finger
+
 
 def _without_sign(value: Any) -> Any:
     return value.strip().removesuffix("%").strip() if isinstance(value, str) else value
 
 
 def _in_cents(value: Decimal) -> Decimal:
-    if value != round(value, 2):
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -2:
         raise ValueError("write at most two decimals")
     return value
 
@@ -30,7 +33,7 @@ class StepCoupon(Strict):
         None, ge=1, le=100, description="So many percent off the cart. 1 to 100."
     )
     amount: Annotated[Decimal, AfterValidator(_in_cents)] | None = Field(
-        None, gt=0, description="So much off the cart, in the store's own currency, such as 5.00."
+        None, gt=0, le=MOST, description="So much off the cart, in the store's own currency, such as 5.00."
     )
     free_shipping: Literal[True] | None = Field(None, description="`true`: shipping is free.")
     expires_in: Duration = Field(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +26,7 @@ from connector.config.watch import Watch, client_files
 from connector.redact import redact
 
 M = TypeVar("M", bound=BaseModel)
+log = logging.getLogger("winback")
 
 SETTINGS_FILES = ("winback.yaml", "winback.yml")
 LARGEST_FILE = 256 * 1024  # bytes
@@ -90,14 +93,23 @@ class _Loading:
     def run(self) -> Loaded:
         """Reads everything, then answers or raises."""
         self.wanted, folder = self._files()
-        self.settings = self._settings(folder)
+        self.settings = self._whatever(folder / SETTINGS_FILES[0], lambda: self._settings(folder))
         for file in self.wanted:
-            client = self._client(file)
+            client = self._whatever(file, partial(self._client, file))
             if client is not None:
                 self.clients[file] = client
         if self.problems or self.settings is None:
             raise ConfigProblems(self.problems, self.watch)
         return self._loaded(self.settings, self.clients)
+
+    def _whatever(self, file: Path, read: Callable[[], M | None]) -> M | None:
+        """What nobody thought of is that file's problem too: no file may bring a daemon down."""
+        try:
+            return read()
+        except Exception as error:
+            log.debug("%s: unexpected", file.name, exc_info=error)
+            self._problem(file, f"cannot be checked: unexpected {type(error).__name__}; change back what you changed")
+            return None
 
     def beside(self, previous: Loaded) -> Loaded:
         """What is right of what was read, and the previous state of what is not."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from config_case import ENV, GOOD, with_change, write
+from pydantic import field_validator
 
+from connector import registry
 from connector.config import ConfigProblems, Loaded, changed, load, reload
+from connector.options import CrmOptions
 
 SECOND = with_change("client: acme", "client: beta")
 
@@ -162,3 +166,29 @@ def test_a_new_file_cannot_take_the_name_of_a_client_that_is_there(folder: Path)
     assert [str(problem) for problem in second.problems] == [
         "zz.yaml:1: client: acme is already the client in acme.yaml"
     ]
+
+
+class Odd(CrmOptions):
+    """Stands for whatever an adapter's check may raise that is no ValidationError."""
+
+    @field_validator("tags")
+    @classmethod
+    def _never(cls, value: object) -> object:
+        raise ZeroDivisionError
+
+
+def test_whatever_a_check_raises_is_a_refused_change_of_that_file(folder: Path) -> None:
+    adapter: Any = type("Adapter", (), {"name": "odd", "title": "Odd", "Options": Odd})
+    first = load(folder, ENV)
+    registry.CRMS["odd"] = adapter
+    try:
+        write(folder, SECOND + "  - {id: odd, adapter: odd, tags: [a]}\n", "beta.yaml")
+        second = reload(first, ENV)
+        with pytest.raises(ConfigProblems) as refused:
+            load(folder, ENV)
+    finally:
+        del registry.CRMS["odd"]
+    said = "beta.yaml: cannot be checked: unexpected ZeroDivisionError; change back what you changed"
+    assert [str(problem) for problem in second.problems] == [str(refused.value)] == [said]
+    assert second.clients == first.clients
+    assert not changed(second)
