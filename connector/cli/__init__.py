@@ -25,6 +25,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     from connector.cli.app import app
 
     _print_anything()
+    _refuse_no_text(sys.argv[1:] if args is None else args)
     try:
         code = app(args, prog_name="winback", standalone_mode=False)
         sys.stdout.flush()
@@ -64,6 +65,13 @@ def _print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse_no_text(args: Sequence[str]) -> None:
+    """Bytes that the terminal's encoding does not have can be looked for in no database and in no file."""
+    for arg in args:
+        if re.search("[\ud800-\udfff]", arg):
+            _fail(f"{arg} is no text in this terminal's encoding; write it in UTF-8", 2)
 
 
 def _misused(error: Exception) -> NoReturn:

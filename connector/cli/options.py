@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from connector.durations import parse_duration
 
+LARGEST_ID = 2**63 - 1  # that a database can hold
 CONFIG_HELP = "A client's YAML file, such as acme.yaml, or a folder of them."
 
 
@@ -48,7 +49,7 @@ Since = Annotated[
 
 def delivery_id(text: str) -> int:
     """The number of a delivery, as `deliveries list` prints it."""
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 19 or int(text) > LARGEST_ID:
         raise typer.BadParameter(f"{text} is no id; `winback deliveries` lists them")
     return int(text)
 

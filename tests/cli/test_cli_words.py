@@ -78,6 +78,15 @@ def test_every_help_shows_an_example(owner: Owner, command: str) -> None:
             ("deliveries", "retry", "-c", "acme.yaml", "x"),
             "Invalid value for 'ID': x is no id; `winback deliv",
         ),
+        *(
+            (("deliveries", what, "-c", "acme.yaml", number), f"{number} is no id; `winback deliveries` lists them")
+            for what in ("show", "retry")
+            for number in (str(2**63), "9" * 23)
+        ),
+        *(
+            ((*words.split(), "-c", "acme.yaml", "\udcff"), "\ufffd is no text in this terminal's encoding")
+            for words in ("leads --store", "leads export --email", "leads list --client", "suppress", "report --by")
+        ),
         (("demo", "--for", "long"), "'long' is not a duration"),
         (("sync", "-c", ""), "Invalid value for '-c' / '--config': the path is empty"),
         (
