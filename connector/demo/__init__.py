@@ -54,15 +54,15 @@ class _Stop(threading.Event):
 
 @contextmanager
 def _until_signal() -> Iterator[_Stop]:
-    """The first signal ends the demo in good order, the next one at once."""
+    """The first signal ends the demo in good order, the next one at once, and even then its folder goes."""
     stop = _Stop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_signal(number: int, _: FrameType | None) -> None:
         stop.number = number
         stop.set()
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for each in before:
+            signal.signal(each, signal.default_int_handler)  # SIGTERM's own leaves everything as it lies
 
     for number in before:
         signal.signal(number, on_signal)

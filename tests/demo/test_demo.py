@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,6 +60,31 @@ def test_an_interrupt_ends_it_in_good_order(tmp_path: Path) -> None:
     output, _ = process.communicate(timeout=30)
     assert "What happened" in output
     assert process.returncode == 128 + signal.SIGINT
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_signal_ends_it_at_once_and_leaves_nothing_either(tmp_path: Path) -> None:
+    """`timeout` sends its signal to the process and then to the process's group."""
+    process = _demo(tmp_path)
+    assert process.stdout is not None
+    while "enrolled (" not in process.stdout.readline():
+        pass
+    for pause in (0.1, 0):  # two that arrive together would be one
+        process.send_signal(signal.SIGTERM)
+        time.sleep(pause)
+    process.communicate(timeout=30)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_one_left_goes_with_the_next(tmp_path: Path) -> None:
+    killed = _demo(tmp_path)
+    assert killed.stdout is not None
+    while "enrolled (" not in killed.stdout.readline():
+        pass
+    killed.kill()
+    killed.communicate()
+    assert list(tmp_path.iterdir()) != []
+    assert _demo(tmp_path, "--for", "1s").wait(timeout=30) in (0, 1)
     assert list(tmp_path.iterdir()) == []
 
 
