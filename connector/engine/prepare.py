@@ -197,7 +197,7 @@ def _hold_or_end(
         .values(next_at=again, rule=verdict.rule, detail=verdict.reason)
     )
     endings.show(connection, client.id, lead, verdict.state, verdict.rule, verdict.reason, ctx.clock())
-    if verdict.state is State.HELD:  # ask for the word now, not at the next turn
+    if verdict.state is State.HELD and clock is not None:  # ask for the word now, not at the next turn
         soon = (STORES.c.client == client.id, STORES.c.failures == 0, STORES.c.next_poll_at > ctx.clock())
         connection.execute(update(STORES).where(*soon).values(next_poll_at=ctx.clock()))
 
