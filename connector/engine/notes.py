@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import TypeAdapter
 from sqlalchemy import select, update
@@ -10,9 +11,12 @@ from sqlalchemy import select, update
 from connector import tables
 from connector.db import table
 from connector.engine.context import Client, Context, log
+from connector.harmless import plain
 from connector.model import Finding
+from connector.redact import beginning
 
 STORES = table(tables.Store)
+LONGEST = 1000  # characters
 _NOTES: TypeAdapter[list[Finding]] = TypeAdapter(list[Finding])
 
 
@@ -27,7 +31,8 @@ def note(ctx: Context, client: Client, store: str, findings: Sequence[Finding], 
     with ctx.db.read() as connection:
         kept = connection.execute(select(STORES.c.notes).where(*here)).scalar() or ""
     before = read_notes(kept)
-    now = list(dict.fromkeys(findings if finished else [*before, *findings]))
+    found = list(map(_presentable, findings))
+    now = list(dict.fromkeys(found if finished else [*before, *found]))
     text = _NOTES.dump_json(now).decode() if now else ""
     if text == kept:
         return
@@ -40,6 +45,11 @@ def note(ctx: Context, client: Client, store: str, findings: Sequence[Finding], 
     for one in before:
         if one not in now and one.level == "error":
             log.info("%s: this is over: %s", subject, one.message)
+
+
+def _presentable(one: Finding) -> Finding:
+    """It may quote what could not be read: an address, or half a character, which no database takes."""
+    return replace(one, message=beginning(plain(one.message), LONGEST), subject=plain(one.subject))
 
 
 def _say(ctx: Context, subject: str, one: Finding) -> None:
