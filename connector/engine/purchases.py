@@ -16,6 +16,7 @@ from connector.engine.context import Client, Context
 from connector.engine.outbox import cancel, withdraw
 from connector.engine.places import places
 from connector.engine.story import tell
+from connector.engine.trust import from_browser
 from connector.model import Origin
 from connector.rules import BOUGHT, Decision, Facts, Purchase, State, bought
 
@@ -105,7 +106,7 @@ def _ended(
         if order is not None:
             purchase = Purchase(order.placed_at, order.id, Origin(order.origin), store=order.store)
             found[row.shopper].append(((row.store, row.id), purchase))
-        elif not row.bought_by:  # its order was not read yet, or the site tells none
+        elif not row.bought_by and not from_browser(row.id):  # its order was not read yet, or the site tells none
             found[row.shopper].append(((row.store, row.id), Purchase(row.completed_at, store=row.store)))
     return found
 

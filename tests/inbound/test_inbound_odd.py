@@ -14,7 +14,8 @@ from connector.engine import view
 REFUSED = {
     "half a character", "no such currency", "below nothing", "a huge price", "a price with an exponent",
     "a name in many letters", "not a number", "a huge number of pieces", "the year 1", "the year 9999",
-    "no time at all", "500 lines",
+    "no time at all", "500 lines", "a price with a larger exponent", "a price with a tiny exponent",
+    "pieces with an exponent", "a name that takes patterns long", "a heap of accents", "a title of a whole book",
 }  # fmt: skip
 
 
