@@ -9,7 +9,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NoReturn
 
 from connector.errors import ConfigError, WinbackError
@@ -101,14 +100,16 @@ def _reader_left() -> NoReturn:
     os._exit(0)
 
 
-def _stop_printing() -> None:
+def _stop_printing(stream: int = 1) -> None:
     """What is left in the buffer goes nowhere, so that Python does not try it once more at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _fail(message: str, code: int) -> NoReturn:
     from connector.cli.show import brief, plain
 
-    with suppress(OSError):  # the exit code still tells where nothing can be written
-        print("\n".join(brief(plain(line)) for line in message.splitlines()), file=sys.stderr)
+    try:
+        print("\n".join(brief(plain(line)) for line in message.splitlines()), file=sys.stderr, flush=True)
+    except OSError:  # the exit code still tells where nothing can be written; Python 3.11.2 would make 120 of it
+        _stop_printing(2)
     sys.exit(code)
