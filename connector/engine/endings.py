@@ -13,6 +13,7 @@ from connector.db import table
 from connector.engine import outcomes
 from connector.engine.context import Client
 from connector.engine.facts import ERASURES
+from connector.engine.outbox import OUTSTANDING
 from connector.engine.story import EVENTS, tell
 from connector.rules import BOUGHT, State
 
@@ -21,7 +22,6 @@ DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
 WINDOWS = table(tables.Window)
 SUPPRESSIONS = table(tables.Suppression)
-OUTSTANDING = ("pending", "sending")
 
 # Where several CRMs ended differently, the checkout shows the end that asks most of the owner.
 GRAVITY = (

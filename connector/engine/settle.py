@@ -22,7 +22,6 @@ from connector.rules import State
 
 DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
-SUPPRESSIONS = table(tables.Suppression)
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(hours=6)
 

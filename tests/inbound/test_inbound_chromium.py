@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,8 +35,12 @@ def chromium() -> Iterator[Any]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("there is no chromium: apt install chromium")
+    import playwright as installed
     from playwright.sync_api import sync_playwright
 
+    node = Path(installed.__file__).parent / "driver" / "node"
+    if (tried := subprocess.run([node, "--version"], capture_output=True, text=True, check=False)).returncode:
+        pytest.skip(f"Playwright does not start here (on Debian: apt install libatomic1): {tried.stderr.strip()}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
