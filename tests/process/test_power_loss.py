@@ -67,7 +67,8 @@ class Acme:
     def seen(self) -> Iterator[Call]:
         """What strace saw, to the end."""
         program = self.log.read_bytes()[:20].split()[0]
-        until(lambda: b"\n%s +++ " % program in self.log.read_bytes()[-200:], "the end of strace's log")
+        last = re.compile(rb"\n%s +\+\+\+ " % program)  # strace fills up a short process number with spaces
+        until(lambda: last.search(self.log.read_bytes()[-200:]), "the end of strace's log")
         return calls(self.log)
 
     def asked(self, call: Call) -> Iterator[tuple[str, str]]:
