@@ -77,7 +77,8 @@ class Database:
             elif version != HEAD:
                 self._upgrade()
             self.hash_key = self._hash_key()
-            self._first_names = self._read_first_names()
+            with self.read() as connection:
+                self.read_first_names(connection)
         except SQLAlchemyError as error:
             raise ConfigError(f"the database {self.name} cannot be used: {words_of(error)}") from None
         return self
@@ -104,13 +105,17 @@ class Database:
         first = self.first_name(old)
         connection.execute(delete(settings).where(settings.c.name == f"first_name:{old}"))
         self.upsert(connection, tables.Setting, [{"name": f"first_name:{new}", "value": first}])
-        self._first_names = {**self._first_names, new: first}
+        self._first_names = {name: was for name, was in self._first_names.items() if name != old} | {new: first}
 
-    def _read_first_names(self) -> dict[str, str]:
+    def first_names(self) -> dict[str, str]:
+        """Of the clients that were renamed: what each was called at first."""
+        return dict(self._first_names)
+
+    def read_first_names(self, connection: Connection) -> None:
+        """Learns them; anew where another database's content took the place of this one's."""
         settings = table(tables.Setting)
-        with self.read() as connection:
-            found = connection.execute(select(settings).where(settings.c.name.startswith("first_name:")))
-            return {row.name.removeprefix("first_name:"): row.value for row in found}
+        found = connection.execute(select(settings).where(settings.c.name.startswith("first_name:")))
+        self._first_names = {row.name.removeprefix("first_name:"): row.value for row in found}
 
     @property
     def name(self) -> str:

@@ -2,8 +2,8 @@
 
 The file is the same for SQLite and PostgreSQL, so it also moves an installation from the one to the other. What was
 erased or suppressed after the copy was made stays so: a restore must not bring a shopper back who asked to be
-forgotten. What was delivered after the copy is asked for in the CRM before it is delivered once more
-(`Database.made_at`).
+forgotten. A client that was renamed since keeps its new name. What was delivered after the copy is asked for in the
+CRM before it is delivered once more (`Database.made_at`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from connector.database_url import file_of, parse_url, sqlite_url
 from connector.db import Database, table
 from connector.engine.facts import ERASURES
 from connector.engine.hand import erase_rows
+from connector.engine.names import rename_again
 from connector.errors import ConfigError
 from connector.scratch import temporary
 from connector.writing import new_file
@@ -115,7 +116,11 @@ def _put_back(source: Database, target: Database, now: datetime, *, overwrite: b
             "cannot know them. Write their addresses down, restore over an empty database, and do it again"
         )
 
+    now_called = {first: name for name, first in target.first_names().items()} if same_key else {}
+
     def go_on(connection: Connection) -> None:
+        target.read_first_names(connection)
+        rename_again(target, connection, now_called)
         _keep_suppressions(target, connection, later)
         target.begin_anew(connection, now)
 

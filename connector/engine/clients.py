@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select, update
-from sqlmodel import SQLModel
+from sqlalchemy import delete, func, select, update
 
 from connector import tables
 from connector.config.shape import nearest
@@ -15,6 +13,7 @@ from connector.engine import outbox
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import remove_all_coupons
+from connector.engine.names import give_name, tables_of_clients
 from connector.engine.owed import KEEP_FOR
 from connector.engine.sync import Report, drain
 from connector.errors import ConfigError, TransientError
@@ -58,13 +57,7 @@ def rename(ctx: Context, old: str, new: str) -> str:
         )
     ctx.db.lock()
     with ctx.db.write() as connection:
-        for rows in _tables_of_clients():
-            if rows in (STORES, CRMS):  # made when the new name was first met
-                connection.execute(delete(rows).where(rows.c.client == new, rows.c.identity.is_(None)))
-            if connection.execute(select(rows.c.client).where(rows.c.client == new).limit(1)).first():
-                raise ConfigError(f"there are {rows.name} of {new} already: two clients cannot become one")
-            connection.execute(update(rows).where(rows.c.client == old).values(client=new))
-        ctx.db.keep_first_name(connection, old, new)
+        give_name(ctx.db, connection, old, new)
     return f"{old} is {new} now; leads, windows and the seven days go on as they were"
 
 
@@ -86,7 +79,7 @@ def remove(ctx: Context, accounts: Accounts, name: str, *, abandon: bool = False
         if said := remove_all_coupons(ctx, accounts, client):
             raise TransientError(f"{said}. Nothing is deleted here; run it again")
     with ctx.db.write() as connection:
-        for rows in _tables_of_clients():
+        for rows in tables_of_clients():
             connection.execute(delete(rows).where(rows.c.client == name))
         connection.execute(delete(SETTINGS).where(SETTINGS.c.name.in_((f"first_name:{name}", KEEP_FOR + name))))
     ctx.db.compact()
@@ -126,7 +119,3 @@ def _must_be_known(ctx: Context, name: str) -> None:
     if name not in clients:
         guess = nearest(name, clients) or f"; there are: {', '.join(clients) or 'none'}"
         raise ConfigError(f"nothing is known of a client {name}{guess}")
-
-
-def _tables_of_clients() -> Iterator[Table]:
-    return (each for each in SQLModel.metadata.sorted_tables if "client" in each.c)
