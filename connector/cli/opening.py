@@ -72,7 +72,7 @@ def _opened(loaded: Loaded, database_url: str | URL) -> Iterator[Context]:
     db = Database(database_url).open()
     http = Http()
     try:
-        yield Context(db, http, loaded.settings, lambda: datetime.now(UTC), clients_of(loaded))
+        yield Context(db, http, loaded.settings, lambda: datetime.now(UTC), clients_of(loaded), loaded.beside)
     except SQLAlchemyError as error:
         if not is_out(error):
             raise

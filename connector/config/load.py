@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from connector.config.beside import clients_beside
 from connector.config.checks import cross_checks
 from connector.config.cover import Cover, Merged, leaves, overlay, variable
 from connector.config.model import ClientConfig
@@ -46,6 +47,7 @@ class Loaded:
     fingerprint: str
     watch: Watch = field(repr=False, compare=False)
     path: Path = Path()
+    beside: frozenset[str] = field(default=frozenset(), compare=False)  # clients of the same folder that were not meant
     problems: tuple[Problem, ...] = ()  # only after `reload`
     notes: tuple[Problem, ...] = field(default=(), compare=False)  # what does no harm, and is hardly meant
 
@@ -129,6 +131,7 @@ class _Loading:
             self.hash.hexdigest(),
             self.watch,
             self.path,
+            clients_beside(self.path),
             tuple(self.problems),
             tuple(Problem("environment", 0, name, message) for name, message in unused(self.env, self.used)),
         )

@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from connector import registry, tables
 from connector.db import table
@@ -74,25 +74,28 @@ class Accounts:
             if (swapped := another_account(kind, account, pinned, health.identity.id)) is not None:
                 raise swapped
             if kind == "store" and pinned is None:
-                _refuse_unknown_twin(connection, client, account, health.identity.id)
+                self._refuse_unknown_twin(connection, client, account, health.identity.id)
             values = {"identity": health.identity.id, "name": health.identity.name}
             if kind == "store":
                 values |= {"time_zone": health.time_zone, "locale": health.locale}
             connection.execute(update(rows).where(*here).values(**values))
 
-
-def _refuse_unknown_twin(connection: Connection, client: str, store: str, identity: str) -> None:
-    """A client that was renamed in its file only would mail everybody once more, as if it were new."""
-    query = select(STORES.c.client).where(
-        STORES.c.identity == identity, STORES.c.gone.is_(True), STORES.c.client != client
-    )
-    former = connection.execute(query.limit(1)).scalar()
-    if former is not None:
-        raise ConfigError(
-            f"{client}/{store} is the store of the client {former}, which is not in the configuration any more. If "
-            f"{client} is its new name, stop the daemon and run `winback client rename -c PATH {former} {client}`; if "
-            f"{former} has left, `winback client remove -c PATH {former} --abandon`"
-        )
+    def _refuse_unknown_twin(self, connection: Connection, client: str, store: str, identity: str) -> None:
+        """A client that was renamed in its file only would mail everybody once more, as if it were new."""
+        absent = or_(STORES.c.gone.is_(True), STORES.c.client.in_(self._ctx.beside))
+        query = select(STORES.c.client).where(STORES.c.identity == identity, absent, STORES.c.client != client)
+        former = connection.execute(query.limit(1)).scalar()
+        if former in self._ctx.beside:
+            raise ConfigError(
+                f"{client}/{store} is the store of the client {former} too, whose file lies beside this one. If "
+                f"{client} is its new name, take the old file away; else name the folder of both with -c"
+            )
+        if former is not None:
+            raise ConfigError(
+                f"{client}/{store} is the store of the client {former}, which is not in the configuration any more. If "
+                f"{client} is its new name, stop the daemon and run `winback client rename -c PATH {former} {client}`; "
+                f"if {former} has left, `winback client remove -c PATH {former} --abandon`"
+            )
 
 
 def another_account(kind: str, account: str, pinned: str | None, answered: str) -> ConfigError | None:

@@ -36,7 +36,7 @@ def known(ctx: Context) -> list[dict[str, Any]]:
     return [
         {
             "client": client,
-            "configured": client in ctx.clients,
+            "configured": client in ctx.clients or client in ctx.beside,
             "leads": leads.get(client, 0),
             "stores": ", ".join(found),
         }
@@ -49,7 +49,7 @@ def rename(ctx: Context, old: str, new: str) -> str:
     _must_be_known(ctx, old)
     if old == new:
         raise ConfigError(f"{old} is its name already; say OLD and NEW, such as {old} {old}-2")
-    if old in ctx.clients:
+    if old in ctx.clients or old in ctx.beside:
         raise ConfigError(f"{old} is still in the configuration: write `client: {new}` in its file first")
     if new not in ctx.clients:
         raise ConfigError(
@@ -67,6 +67,8 @@ def remove(ctx: Context, accounts: Accounts, name: str, *, abandon: bool = False
     Raises TransientError where a CRM did not acknowledge: nothing is deleted then. `abandon` does not tell the CRMs.
     """
     _must_be_known(ctx, name)
+    if name in ctx.beside:
+        raise ConfigError(f"{name} has a file of its own beside this one: name that one, or the folder, with -c")
     ctx.db.lock()
     client = ctx.clients.get(name)
     if client is None and not abandon:

@@ -106,6 +106,7 @@ class Context:
     settings: Settings
     clock: Callable[[], datetime]
     clients: Mapping[str, Client]
+    beside: frozenset[str] = frozenset()  # clients that are configured too, and that this process is not to work for
     alert: Callable[[str, str], None] = lambda subject, message: log.error("%s: %s", subject, message)
     # What goes wrong for a while, and after how long it is tried again, where that is known.
     trouble: Callable[[str, str, timedelta | None], None] = lambda subject, message, wait: log.warning(

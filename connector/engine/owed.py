@@ -72,7 +72,7 @@ def sentences(ctx: Context) -> dict[str, str]:
     return {
         f"{client}/{crm}": _sentence(client, crm, number, has_left=client not in ctx.clients)
         for client, crm, number in sorted(found)
-        if client not in ctx.clients or ctx.clients[client].crm(crm) is None
+        if client not in ctx.beside and (client not in ctx.clients or ctx.clients[client].crm(crm) is None)
     }
 
 
@@ -108,6 +108,8 @@ def give_up(ctx: Context, now: datetime) -> int:
 
 
 def _is_in_vain(ctx: Context, connection: Connection, row: Row[Any], now: datetime) -> bool:
+    if row.client in ctx.beside:
+        return False
     client = ctx.clients.get(row.client) or departed(connection, row.client)
     is_another = Applied.read(row.applied).is_owed_to_another(account_of(connection, row.client, row.crm))
     if client.crm(row.crm) is not None and not is_another and not row.exchange:
@@ -136,7 +138,7 @@ def departed_clients(ctx: Context) -> list[Client]:
     """Those of whom something is still stored."""
     with ctx.db.read() as connection:
         known = connection.execute(select(STORES.c.client).distinct()).scalars()
-        return [departed(connection, client) for client in sorted(set(known) - set(ctx.clients))]
+        return [departed(connection, client) for client in sorted(set(known) - set(ctx.clients) - ctx.beside)]
 
 
 def adopted(connection: Connection, client: str, crm: str, now: datetime, *, same: bool) -> int:

@@ -24,8 +24,8 @@ def apply_configuration(ctx: Context) -> None:
     with ctx.db.write() as connection:
         note_times(ctx, connection)
         fresh = {"next_poll_at": ctx.clock(), "paused": False, "coupons_retry_at": None}
-        _mark(connection, STORES, _stores(ctx), fresh)
-        _mark(connection, CRMS, _crms(ctx), {"retry_at": None, "paused": False})
+        _mark(ctx, connection, STORES, _stores(ctx), fresh)
+        _mark(ctx, connection, CRMS, _crms(ctx), {"retry_at": None, "paused": False})
 
 
 def ensure_accounts(ctx: Context) -> None:
@@ -47,10 +47,12 @@ def _crms(ctx: Context) -> set[tuple[str, str]]:
     return {(client.id, crm.id) for client in ctx.clients.values() for crm in client.config.crms}
 
 
-def _mark(connection: Connection, rows: Table, present: set[tuple[str, str]], fresh: dict[str, Any]) -> None:
+def _mark(
+    ctx: Context, connection: Connection, rows: Table, present: set[tuple[str, str]], fresh: dict[str, Any]
+) -> None:
     for client, id_, gone in connection.execute(select(rows.c.client, rows.c.id, rows.c.gone)).all():
         here = (rows.c.client == client, rows.c.id == id_)
         if (client, id_) in present:
             connection.execute(update(rows).where(*here).values(gone=False, **fresh))
-        elif not gone:
+        elif not gone and client not in ctx.beside:
             connection.execute(update(rows).where(*here).values(gone=True))

@@ -63,7 +63,7 @@ class World:
         clients = {config.client: Client.of(config) for config in loaded.clients}
         db = Database(self.url).open()
         http = Http(timeouts=Timeouts(10, 10, 30))
-        ctx = Context(db, http, loaded.settings, self.clock, clients, alert=self._alerted)
+        ctx = Context(db, http, loaded.settings, self.clock, clients, loaded.beside, self._alerted)
         apply_configuration(ctx)
         self.accounts = Accounts(ctx)
         self.alerts: list[str] = getattr(self, "alerts", [])
