@@ -109,9 +109,20 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
         raise ConfigError(_no_address(email))
     with ctx.db.write() as connection:
         erase(ctx, connection, client, shopper, ctx.clock(), address=found.address, crms=crms, permanently=permanently)
+        left = not_told(connection, client) if crms else ""
     ctx.db.compact()
     where = "here and, at the next delivery, in the CRMs" if crms else "here"
-    return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again"
+    return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again{left and f'. {left}'}"
+
+
+def not_told(connection: Connection, client: Client) -> str:
+    """Which CRMs may know a shopper and cannot be told of an erasure; "" where all can."""
+    ever = select(CRMS.c.id).where(CRMS.c.client == client.id, CRMS.c.identity.is_not(None)).order_by(CRMS.c.id)
+    gone = [crm for crm in connection.execute(ever).scalars() if client.crm(crm) is None]
+    if not gone:
+        return ""
+    are = "is" if len(gone) == 1 else "are"
+    return f"{' and '.join(gone)} {are} not in the file any more and not told: erase the contact there by hand"
 
 
 def erase_rows(db: Database, connection: Connection, client: str, shopper: str) -> None:

@@ -29,6 +29,10 @@ def heed(ctx: Context, client: Client, store: str, hint: Hint, said: set[bytes])
     subject = f"{client.id}/{store}"
     if hint.asks is Asks.ERASURE and not hint.other_store:
         erased = _erase(ctx, client, store, hint)
+        with ctx.db.read() as connection:
+            left = hand.not_told(connection, client) if erased else ""
+        if left:
+            ctx.alert(subject, f"the store asked to erase a shopper{_number(hint)}. {left}")
         log.info("%s: the store asked to erase a shopper: %s", subject, "done" if erased else "nothing more to do")
         return
     what = "\x1f".join((subject, hint.asks, hint.email, hint.customer_id, hint.number, hint.other_store))
@@ -42,7 +46,7 @@ def heed(ctx: Context, client: Client, store: str, hint: Hint, said: set[bytes])
 
 
 def _words(hint: Hint) -> str:
-    number = f" (request {hint.number})" if hint.number else ""
+    number = _number(hint)
     if hint.other_store:
         return (
             f"a privacy request{number} about another store, {_plain(hint.other_store)}, was sent to the address of "
@@ -57,6 +61,10 @@ def _words(hint: Hint) -> str:
         "the app was removed from the store, which now asks to erase what is kept of its shoppers. Take the store out "
         "of the file. `winback forget` erases a shopper at once; the others end by themselves after keep_for"
     )
+
+
+def _number(hint: Hint) -> str:
+    return f" (request {hint.number})" if hint.number else ""
 
 
 def _plain(text: str) -> str:

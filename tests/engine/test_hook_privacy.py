@@ -126,6 +126,19 @@ def test_a_request_with_a_customer_and_no_address_finds_what_that_customer_left(
     assert acme.crm.tags(ANN) == set()
 
 
+def test_a_crm_that_left_the_file_is_the_owners_to_tell(acme: World) -> None:
+    abandoned(acme, ANN)
+    (mail,) = acme.config["crms"]
+    acme.restart(crms=[{**mail, "id": "letters"}])
+    said = "mail is not in the file any more and not told: erase the contact there by hand"
+    assert hand.forget(acme.ctx, acme.client, BOB, crms=True).endswith(f"lead again. {said}")
+    assert hand.forget(acme.ctx, acme.client, BOB).endswith("lead again")
+    told = len(acme.alerts)
+    with opened(acme) as door:
+        erase(door, ANN)
+    assert [alert.endswith(f"the store asked to erase a shopper. {said}") for alert in acme.alerts[told:]] == [True]
+
+
 def test_nobody_known_is_suppressed_all_the_same(door: Door) -> None:
     erase(door, "carol@example.com")
     assert state_of(door.acme, "carol@example.com") == "suppressed"
