@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from connector.errors import WinbackError
 from connector.http import Http, Rate
-from connector.model import Checkout, Enrolment, Health, Order, Page, Receipt, Visits, Withdrawal
+from connector.model import Checkout, Consent, Customer, Enrolment, Health, Order, Page, Receipt, Visits, Withdrawal
 from connector.options import CrmOptions, StoreOptions, Strict, Url
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Readable",
     "StoreOptions",
     "Strict",
+    "TellsConsent",
     "Url",
     "crm",
     "load",
@@ -115,6 +116,16 @@ class CountsStarts(Protocol):
 
     def visits(self, since: date) -> Sequence[Visits]:
         """Checkouts started on each UTC day from `since` on, as far as it counts them: nothing where it can't now."""
+        ...
+
+
+@runtime_checkable
+class TellsConsent(Protocol):
+    """A platform where a shopper may unsubscribe without any checkout of theirs being changed by it."""
+
+    def consents(self, customers: Sequence[str]) -> Sequence[tuple[Customer, Consent]]:
+        """What these customers of the store (by id, 100 at most) want now, and for which address; raises the three
+        errors. Whom the store does not know any more is left out."""
         ...
 
 

@@ -66,6 +66,17 @@ query Lines($id: ID!, $first: Int!, $after: String, $withProducts: Boolean!) {{
 }}
 """
 
+CUSTOMERS = """
+query Customers($ids: [ID!]!) {
+  nodes(ids: $ids) {
+    ... on Customer {
+      id
+      defaultEmailAddress { emailAddress marketingState marketingUpdatedAt }
+    }
+  }
+}
+"""
+
 ORDERS = f"""
 query Orders($first: Int!, $after: String, $query: String) {{
   orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{

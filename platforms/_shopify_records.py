@@ -169,6 +169,11 @@ def _customer(node: Node) -> Customer:
     )
 
 
+def wish(customer: Node) -> tuple[Customer, Consent]:
+    """What a customer wants now. Raises like `checkout`."""
+    return Customer(email=_email(customer), id=customer["id"]), _consent(customer)
+
+
 def _email(customer: Node) -> str:
     return (customer.get("defaultEmailAddress") or {}).get("emailAddress") or ""
 

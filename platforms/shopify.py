@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -20,14 +21,14 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from connector.errors import ConfigError, TransientError
 from connector.hooks import Hint, Installed
 from connector.http import Door, Http, Rate
-from connector.model import Checkout, Finding, Health, Identity, Order, Page
+from connector.model import Checkout, Consent, Customer, Finding, Health, Identity, Order, Page
 from connector.registry import Cap, StoreOptions, platform
 from platforms import _shopify_hooks as webhooks
 from platforms import _shopify_records as records
 from platforms import _shopify_words as words
 from platforms._shopify_api import MAX_COST, VERSION, Answer, Api, Client, shop_domain, shop_origin
 from platforms._shopify_coupons import ShopifyCoupons, with_coupon
-from platforms._shopify_queries import CHECK, CHECKOUTS, LINES, ORDERS
+from platforms._shopify_queries import CHECK, CHECKOUTS, CUSTOMERS, LINES, ORDERS
 
 R = TypeVar("R", Checkout, Order)
 
@@ -39,6 +40,7 @@ FIRST_CHECKOUTS, FIRST_ORDERS, LINES_EACH, MORE_LINES = 10, 50, 10, 50
 LARGEST_PAGE = 250
 MOST_PAGES_OF_LINES = 200  # a cart that goes on after that is no cart
 DEEPEST = 5000  # records in one run of pages; Shopify refuses to page past 25,000
+UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)  # a record of another shape
 READABLE = {"firstName", "lastName", "phone", "phoneNumber", "defaultPhoneNumber", "address1", "countryCodeV2"} | {
     "shippingAddress",
     "billingAddress",
@@ -159,6 +161,19 @@ class Shopify:
         )
         return self._pages(run, records.order, start, ORDER_OVERLAP, in_order=True)
 
+    def consents(self, customers: Sequence[str]) -> Sequence[tuple[Customer, Consent]]:
+        """What these customers want now: to unsubscribe changes no checkout's `updatedAt`."""
+        answer = self._api.query(CUSTOMERS, {"ids": list(customers)})
+        nodes = (answer.data or {}).get("nodes")
+        if nodes is None:
+            refusal = answer.refusals[0] if answer.refusals else None
+            raise words.denied(self._name, refusal) if refusal else TransientError(f"{self._name}: an empty answer")
+        found = []
+        for node in nodes:
+            with suppress(*UNREADABLE):  # told of where their checkouts are read
+                found += [records.wish(node)] if node else []  # null: deleted, or merged with another customer
+        return found
+
     def check(self) -> Health:
         """Who answers, and what the app may not do. Raises ConfigError where nothing can be read at all."""
         answer = self._api.query(CHECK, {})
@@ -228,7 +243,7 @@ class Shopify:
                 try:
                     newest = max(filter(None, (newest, records.moment(node["updatedAt"]))))
                     items.append(read(node))
-                except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+                except UNREADABLE as error:
                     findings.append(_unreadable(node, error))
             cursor = _cursor(start, newest, begun, overlap) if last or in_order else _cursor(start, None, None, overlap)
             yield Page(tuple(items), cursor, date, tuple(findings))

@@ -16,6 +16,7 @@ from sqlalchemy import Row, select, update
 from connector import registry, tables
 from connector.db import is_out, table
 from connector.engine.accounts import Accounts
+from connector.engine.consents import read_consents
 from connector.engine.context import Client, Context, log
 from connector.engine.counting import read_visits
 from connector.engine.intake import store_checkouts, store_orders
@@ -108,6 +109,8 @@ def _read_orders(ctx: Context, client: Client, store: str, adapter: registry.Rea
     for page, now, _ in _dated(ctx, client, store, pages, row):
         polled.orders += store_orders(ctx, client, store, page, now)
         polled.findings += page.findings
+    if isinstance(adapter, registry.TellsConsent):  # before R4's word: no step goes out that has not waited for both
+        read_consents(ctx, client, store, adapter)
     _update(ctx, client.id, store, orders_read_at=started)
 
 

@@ -16,10 +16,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from connector.model import Checkout, Finding, Order, Page, Visits
+from connector.model import Checkout, Consent, Customer, Finding, Order, Page, Visits
 
 _CHECKOUT: TypeAdapter[Checkout] = TypeAdapter(Checkout)
 _ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+_CONSENT: TypeAdapter[Consent] = TypeAdapter(Consent)
 NUL = b"\\u0000"
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 MOST_DIGITS, FINEST = 15, -9  # of an amount: before the point, and the place of its last one
@@ -45,19 +46,31 @@ def sound_visits(days: Sequence[Visits]) -> tuple[list[Visits], list[Finding]]:
     return good, [Finding(said, VISITS, "error")] if len(good) < len(days) else []
 
 
+def sound_consents(found: Sequence[tuple[Customer, Consent]]) -> list[tuple[Customer, Consent]]:
+    """Those that can be stored. What is odd about the others is told of where their checkouts are read."""
+    return [
+        (customer, consent) for customer, consent in found if _is_storable(_CONSENT, consent) and _is_time(consent.at)
+    ]
+
+
 def _is_sound_day(one: Visits) -> bool:
     return EARLIEST.date() <= one.day < LATEST.date() and 0 <= one.started < MOST and 0 <= one.contactable < MOST
 
 
 def _is_sound(item: Any) -> bool:
-    kind: TypeAdapter[Any] = _CHECKOUT if isinstance(item, Checkout) else _ORDER
+    if not _is_storable(_CHECKOUT if isinstance(item, Checkout) else _ORDER, item):
+        return False
+    plausible = all(map(_is_time, _times(item))) and all(map(_is_amount, _amounts(item))) and _is_countable(item)
+    return plausible and all(len(key) <= LONGEST_KEY for key in _keys(item))
+
+
+def _is_storable(kind: TypeAdapter[Any], item: Any) -> bool:
     try:
         text = kind.dump_json(item, warnings=False)
         kind.validate_json(text)
     except (PydanticSerializationError, ValueError):
         return False
-    plausible = all(map(_is_time, _times(item))) and all(map(_is_amount, _amounts(item))) and _is_countable(item)
-    return NUL not in text and plausible and all(len(key) <= LONGEST_KEY for key in _keys(item))
+    return NUL not in text
 
 
 def _keys(item: Checkout | Order) -> Iterator[str]:

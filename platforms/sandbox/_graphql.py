@@ -190,6 +190,9 @@ def cost(selection: list[Field] | tuple[Field, ...], variables: Mapping[str, Any
             continue
         first = wanted.args.get("first")
         size = variables.get(first.name) if isinstance(first, Var) else first
+        if isinstance(ids := wanted.args.get("ids"), Var):  # a list of objects: no connection, and each of them costs
+            total += len(variables[ids.name]) * (1 + cost(wanted.children, variables))
+            continue
         inner = cost(wanted.children, variables)
         # The list of nodes and the page info are no objects of their own.
         own = 0 if wanted.name == "pageInfo" else 1

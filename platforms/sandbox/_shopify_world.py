@@ -84,8 +84,13 @@ class World:
             "currentAppInstallation": {"__typename": "AppInstallation", "accessScopes": handles},
             "abandonedCheckouts": self._list_checkouts,
             "orders": self._list_orders,
+            "nodes": self._nodes,
             "node": lambda args: next((c.shown for c in self._checkouts if c.shown["id"] == args["id"]), None),
         }
+
+    def _nodes(self, args: Mapping[str, Any]) -> list[Object | None]:
+        known = {customer["id"]: customer for customer in self._customers.values()}
+        return [known.get(id_) for id_ in args["ids"]]
 
     def abandon(
         self, email: str, consent: ConsentState, lines: list[tuple[str, int]], currency: str, with_address: bool

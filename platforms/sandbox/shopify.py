@@ -36,6 +36,7 @@ NULLABLE = frozenset(
 NEEDS = {
     ("QueryRoot", "abandonedCheckouts"): "read_orders",
     ("QueryRoot", "orders"): "read_orders",
+    ("QueryRoot", "nodes"): "read_customers",  # of customers only
     ("AbandonedCheckout", "customer"): "read_customers",
     ("Order", "customer"): "read_customers",
     ("AbandonedCheckoutLineItem", "product"): "read_products",

@@ -36,6 +36,7 @@ from connector.http import Http
 from platforms._shopify_queries import (
     CHECK,
     CHECKOUTS,
+    CUSTOMERS,
     DELETE_COUPON,
     FIND_COUPON,
     HOOK_CREATE,
@@ -54,6 +55,7 @@ READS = {
     "checkouts": CHECKOUTS,
     "lines": LINES,
     "orders": ORDERS,
+    "customers": CUSTOMERS,
     "check": CHECK,
     "hooks": HOOKS,
     "hook create": HOOK_CREATE,
@@ -126,7 +128,10 @@ def test_the_pretend_shop_answers_as_the_schema_says(schema: GraphQLSchema, case
             shop.protected = {"email", "name"}
         store = Shopify(ShopifyOptions(id="acme-shop", **shop.options()), http)
         store.check()
-        list(store.checkouts(None, now - timedelta(days=1)))
+        read = [one for page in store.checkouts(None, now - timedelta(days=1)) for one in page.items]
+        ids = {one.customer.id for one in read if one.customer.id}
+        found = store.consents([*ids, "gid://shopify/Customer/1"])
+        assert {customer.id for customer, _ in found} == ids
         list(store.orders(None, now - timedelta(days=1)))
         store.install_hooks("https://winback.example/hooks/acme/acme-shop")
         store.remove_hooks("https://winback.example/hooks/acme/acme-shop")
@@ -273,8 +278,8 @@ def check_value(schema: GraphQLSchema, kind: Any, node: FieldNode, variables: di
 
 
 def concrete_name(found: dict[str, Any]) -> str:
-    """The type behind an interface or a union; only the lines of a checkout are asked for without naming it."""
-    return str(found.get("__typename", "AbandonedCheckout"))
+    """The type behind an interface or a union; a customer and the lines of a checkout are asked for without it."""
+    return str(found.get("__typename", "Customer" if "defaultEmailAddress" in found else "AbandonedCheckout"))
 
 
 def check_scalar(kind: GraphQLScalarType, found: Any) -> None:
