@@ -19,6 +19,7 @@ COMMITS = {
     "poll._read_checkouts": "the store's clock",
     "intake.store_checkouts": "a page of checkouts and its cursor",
     "intake.store_orders": "a page of orders, its cursor and what the purchases end",
+    "consents.read_consents": "who unsubscribed in the store",
     "poll._read_orders": "R4's word: the orders were read to the end",
     "counting.read_visits": "how many checkouts were started",
     "notes.note": "what the owner should know of a store",
@@ -69,6 +70,7 @@ QUESTIONS = {  # which change nothing
     "accounts.store": "is this the store",
     "poll._read_checkouts": "the store's checkouts",
     "poll._read_orders": "the store's orders",
+    "consents.read_consents": "do those whose turn it is still want it",
     "counting.read_visits": "the store's visits",
     "deliver._one refresh contacts": "newer fields, where ActiveCampaign has none",
 }

@@ -138,6 +138,23 @@ def _without_the_crm(acme: Acme) -> None:
     acme.pass_by(days=3)
 
 
+def _unsubscribed(acme: Acme) -> None:
+    """Nina unsubscribes in the shop before her first step, and Kurt does not."""
+    documents(acme)
+    for email in (NINA, KURT):
+        acme.shop.abandon(email, consent=ConsentState.OPTED_IN)
+    acme.pass_by(minutes=20)
+    daemon(tell, acme, None)
+    acme.shop.unsubscribe(NINA)
+    acme.pass_by(minutes=25)
+
+
+def _not_nina(acme: Acme) -> None:
+    tell_late(acme)
+    assert {email for _, email, _ in acme.effects()} >= {KURT}
+    assert NINA not in {email for _, email, _ in acme.effects()}
+
+
 def _crms_are_out(acme: Acme) -> None:
     for crm in acme.crms.values():
         crm.server.fault = lambda request: OUT
@@ -293,6 +310,13 @@ SCENES = {
         partial(daemon, tell),
         tell_late,
         commits=("told.take_checkouts", "told.take_typed", "told.count_start", "told.take_orders"),
+        told=True,
+    ),
+    "unsubscribed in the shop": Scene(
+        _unsubscribed,
+        finish=_not_nina,
+        commits=("consents.read_consents",),
+        questions=("consents.read_consents",),
         told=True,
     ),
     "webhooks": Scene(
