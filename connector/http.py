@@ -52,7 +52,8 @@ READ_OF_BODY = 65536  # bytes in which those are looked for
 LONGEST_IMMEDIATE_WAIT = 5.0  # seconds; a longer Retry-After goes back to the queue
 USUAL_PORTS = {"http": 80, "https": 443}
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-WEB_PAGE = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+# How JSON begins (a byte-order mark may come first), or a lone value, or nothing. Possessive: bodies may be huge.
+LIKE_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:[\[{]|(?:null|true|false|-?[\d.]++|\"[^\"]*+\")?\s*+\Z)")
 UNWELL = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
@@ -197,12 +198,14 @@ class Door:
         headers: Mapping[str, str] | None = None,
         allow: Collection[int] = (),
         repeatable: bool | None = None,
+        pages: bool = False,
     ) -> Response:
         """Sends a request to `base_url + path` and returns a 2xx answer, or one whose status is in `allow`.
 
         `repeatable` says whether it may be sent again at once when its answer was lost (default: by method).
         Raises ConfigError for 401, 402, 403 and redirects, TransientError for 429, 5xx and network trouble,
-        RejectedError for any other status.
+        RejectedError for any other status. Success and absence (2xx, 404) that are told in a web page are no word of
+        the API's: TransientError too, unless the caller reads such `pages` itself.
         """
         url = self.base_url + path
         if query:
@@ -218,7 +221,7 @@ class Door:
             sent.setdefault("content-type", "application/x-www-form-urlencoded")
         sent.setdefault("accept", "application/json")
         sent.update(_folded(headers or {}))
-        return self.send(method, url, headers=sent, body=body, allow=allow, repeatable=repeatable)
+        return self.send(method, url, headers=sent, body=body, allow=allow, repeatable=repeatable, pages=pages)
 
     def send(
         self,
@@ -229,6 +232,7 @@ class Door:
         body: bytes | None = None,
         allow: Collection[int] = (),
         repeatable: bool | None = None,
+        pages: bool = False,
     ) -> Response:
         """Like `request`, for a request that a vendor's package built. It must stay on this door's own origin."""
         here = self._origin is not None and _origin(url) == self._origin
@@ -244,28 +248,31 @@ class Door:
             reraise=True,
         ):
             with attempt:
-                return self._once(method, url, _folded(headers), body, allow, may_repeat)
+                answer = self._once(method, url, _folded(headers), body, may_repeat)
+                return self._judged(answer, allow, may_repeat, pages)
         raise AssertionError("unreachable")
 
-    def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, allow: Collection[int], again: bool
-    ) -> Response:
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, again: bool) -> Response:
         self._bucket.take()
         started, status = time.monotonic(), 0
         try:
             response = self._http.exchange(method, url, headers, body)
             status = response.status
+            return response
         except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             raise self._network_error(error, again) from None
         finally:
             self._bucket.give_back()
             for observe in self._http.observers:
                 observe(self.name, method, status, time.monotonic() - started)
-        if status in allow:  # the adapter reads these itself, also a web page
-            return response
-        if 200 <= status < 300:
-            if WEB_PAGE.match(response.body):  # of a proxy or of a shop under repair: nothing was done
-                raise TransientError(f"{self.name} answered HTTP {status} with a web page, which is not JSON")
+
+    def _judged(self, response: Response, allow: Collection[int], again: bool, pages: bool) -> Response:
+        status = response.status
+        good = 200 <= status < 300
+        if (good or status == 404) and not pages and not LIKE_JSON.match(response.body):
+            # Of a proxy, a challenge or a shop under repair: nothing was done, and nothing is known to be absent.
+            raise TransientError(f"{self.name} answered HTTP {status} with a web page or other text, which is not JSON")
+        if good or status in allow:
             return response
         problem = self.error(response)
         if isinstance(problem, TransientError):

@@ -100,7 +100,7 @@ class ActiveCampaign:
         self._lock = threading.Lock()
 
     def check(self) -> Health:
-        answer = self._door.request("GET", "/users/me", allow=(401, 403, 404))
+        answer = self._door.request("GET", "/users/me", allow=(401, 403, 404), pages=True)
         if answer.status == 404 or (answer.status == 200 and "user" not in answer.json()):
             raise ConfigError(f"{self._host} is no ActiveCampaign account: copy the URL from Settings → Developer")
         if answer.status != 200:

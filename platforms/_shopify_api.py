@@ -123,7 +123,9 @@ class Api:
     def _send(self, payload: Mapping[str, Any]) -> Response:
         door = self._current()
         for last in (False, True):
-            response = door.request("POST", self._path, json=payload, allow=(*words.STATUSES, 430), repeatable=True)
+            response = door.request(
+                "POST", self._path, json=payload, allow=(*words.STATUSES, 430), repeatable=True, pages=True
+            )
             if response.status != 401 or last or self._client is None:
                 break
             door = self._renewed(door)
@@ -193,6 +195,7 @@ class Api:
             },
             allow=(400, 401, 403, 404),
             repeatable=True,
+            pages=True,
         )
         if response.status != 200:
             raise self._grant_refused(response)

@@ -21,8 +21,8 @@ from connector.errors import ConfigError, RejectedError, TransientError, Winback
 from connector.http import LONGEST_IMMEDIATE_WAIT, READ_OF_BODY, TRIES, UNWELL, Door, Response, TooLargeError
 from connector.model import Finding
 
-# The rest is the door's to judge. A web page with 200 means more with WordPress than the door can know.
-EXPLAINED = frozenset({200, *range(300, 500)}) - UNWELL
+# The rest is the door's to judge, but no `pages`: they mean more with WordPress than the door can know.
+EXPLAINED = frozenset(range(300, 500)) - UNWELL
 MOST_READ_TWICE = 3  # times the length of an answer with JSON in it, so that brackets without end cost little time
 _BEHIND = re.compile(r"\s*(<|\Z)")
 PLUGIN_REFUSES = "wc_winback_cannot_view"
@@ -97,7 +97,7 @@ class Api:
         """What WordPress says of itself to anyone: name, home and which APIs there are."""
         query = {"_fields": "name,url,home,timezone_string,gmt_offset,namespaces"}
         with _plain_words():
-            response = self.door.request("GET", "/wp-json/", query=query, allow=EXPLAINED)
+            response = self.door.request("GET", "/wp-json/", query=query, allow=EXPLAINED, pages=True)
         return self._answer(response)
 
     def get(self, endpoint: str, query: Mapping[str, str], *, namespace: str = "wc/v3") -> Answer:
@@ -143,7 +143,13 @@ class Api:
         may_repeat = self.encrypted and built["method"] == "GET"
         with _plain_words():
             return self.door.send(
-                built["method"], url, headers=headers, body=built["data"], allow=EXPLAINED, repeatable=may_repeat
+                built["method"],
+                url,
+                headers=headers,
+                body=built["data"],
+                allow=EXPLAINED,
+                repeatable=may_repeat,
+                pages=True,
             )
 
     def _answer(self, response: Response) -> Answer:

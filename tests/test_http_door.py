@@ -212,6 +212,39 @@ def test_json_is_read_whatever_type_it_claims_and_with_a_mark_before_it(door: Do
     assert door.request("GET", "/x").json() == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!DOCTYPE html><html>",
+        b"\xef\xbb\xbf<!DOCTYPE html><html>",
+        b" \n<!-- gateway --><html>",
+        b'<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"><html>',
+        b"<head><title>Please wait</title></head>",
+        b"<br />\n<b>Warning</b>: something",
+        b"default backend - 404",
+        b"404 page not found",
+        b"OK",
+        b" " * 1_000_000 + b"x",
+    ],
+    ids=lambda body: body[:40].decode("utf-8", "replace").strip(),
+)
+def test_what_something_in_between_says_is_neither_success_nor_absence(door: Door, store: Server, body: bytes) -> None:
+    store.handler = lambda request: Reply(int(request.path[1:]), body)
+    for status, method in ((200, "DELETE"), (201, "POST"), (202, "POST"), (404, "DELETE")):
+        with pytest.raises(TransientError, match=rf"^the shop answered HTTP {status} with a web page or other text"):
+            door.request(method, f"/{status}", allow=[404], repeatable=False)
+        assert door.request(method, f"/{status}", allow=[404], pages=True).body == body
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" \r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf{}", b" []", b'"OK"', b"true\n", b"null", b"-1.5"]
+)
+def test_json_and_nothing_at_all_are_the_apis_own_word(door: Door, store: Server, body: bytes) -> None:
+    store.handler = lambda request: Reply(int(request.path[1:]), body, {"Content-Type": "text/html"})
+    for status in (200, 202, 404):
+        assert door.request("DELETE", f"/{status}", allow=[404]).body == body
+
+
 # What goes over the wire
 
 
@@ -227,7 +260,7 @@ def test_gzip_is_unpacked_also_when_it_drips(http: Http, store: Server) -> None:
 
 def test_an_answer_that_is_too_large_is_dropped_whether_packed_or_not(store: Server) -> None:
     http = Http(timeouts=Timeouts(total=20))
-    packed, at_most = gzip.compress(bytes(MAX_BODY + 1), compresslevel=1), gzip.compress(bytes(MAX_BODY), 1)
+    packed, at_most = gzip.compress(bytes(MAX_BODY + 1), compresslevel=1), gzip.compress(b" " * MAX_BODY, 1)
     store.handler = lambda _: Reply(200, packed, {"Content-Encoding": "gzip"})
     with pytest.raises(TooLargeError, match=r"^the shop: the answer is larger than 16 MiB$"):
         http.door(store.url, name="the shop").request("GET", "/x")

@@ -124,6 +124,21 @@ def test_a_lost_answer_to_any_request_costs_no_second_effect(account: Account, w
     assert max(found) <= (1 if account.can(Cap.EXACTLY_ONCE) else 2), found
 
 
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("what", ["enrol", "refresh", "withdraw", "forget"])
+def test_a_page_of_something_in_between_is_no_word_of_the_crm(account: Account, what: str, status: int) -> None:
+    def swallow(page: bytes, first: int) -> list[WinbackError]:
+        with an_account(account.name, Clock(), account.http) as other:
+            Trouble(ready(other, what).sandbox.server, Fault(Reply(status, page, HTML)), first=first, once=True)
+            return errors_in(call_of(other, what))
+
+    pages = (b"\xef\xbb\xbf" + PAGE, b"<!-- gateway -->" + PAGE, b"default backend - 404")
+    for errors in at_once(
+        [partial(swallow, page, first) for page in pages for first in range(requests_of(account, what))]
+    ):
+        assert [type(error) for error in errors] == [TransientError], "it would be acknowledged, or refused for good"
+
+
 @pytest.mark.parametrize("what", CALLS)
 def test_a_crm_that_asks_for_time_gets_it(account: Account, what: str) -> None:
     def ask(status: int, first: int) -> list[WinbackError]:

@@ -58,6 +58,15 @@ def test_a_coupon_is_made_with_what_the_recorded_store_understood() -> None:
     assert {key: sent[key] for key in same} == {key: understood[key] for key in same}
 
 
+def test_what_php_prints_before_the_new_coupon_does_not_hide_it() -> None:
+    created = recorded("coupon_create")
+    printed = Reply(
+        created.status, b"\xef\xbb\xbf<br />\n<b>Warning</b>: something in x.php<br />\n" + created.payload()
+    )
+    with store(answering(printed)) as adapter:
+        assert adapter.coupons.make(OFFER).id == "2368"
+
+
 def test_the_end_is_sent_with_its_zone_and_never_as_the_field_that_is_ignored() -> None:
     trap = recorded_body("coupon_create_expires_gmt_ignored")
     assert trap["date_expires"] is None
