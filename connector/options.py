@@ -46,6 +46,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _at_once(per_second: float) -> int:
+    return max(1, int(per_second))
+
+
 def _check_url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -68,14 +72,27 @@ class _Connection(Strict):
     requests_per_second: float | None = Field(
         None,
         ge=0.01,
-        description="Another limit than the vendor's usual one: lower where other tools share the account.",
+        le=1_000_000,
+        description="Another limit than the vendor's usual one: lower where other tools share the account. Where some "
+        "calls have a limit of their own, it is lowered to this, and only raised in proportion.",
     )
 
-    def limit(self, rate: Rate) -> Rate:
-        """The vendor's rate, or the owner's lower one."""
-        if self.requests_per_second is None:
+    def limit(self, rate: Rate, *, beside: Rate | None = None) -> Rate:
+        """The vendor's rate, or the owner's number in its place.
+
+        The number stands for an adapter's main rate. That of calls with a limit of their own is asked for `beside` the
+        main one: a number that is lower than the main rate must not raise it.
+        """
+        own = self.requests_per_second
+        if own is None:
             return rate
-        return replace(rate, per_second=self.requests_per_second, burst=max(1, int(self.requests_per_second)))
+        if beside is None:
+            return replace(rate, per_second=own, burst=_at_once(own))
+        if beside.per_second is not None and rate.per_second is not None and own > beside.per_second:
+            more = own / beside.per_second
+            return replace(rate, per_second=rate.per_second * more, burst=int(rate.burst * more))
+        lower = own if rate.per_second is None else min(own, rate.per_second)
+        return replace(rate, per_second=lower, burst=min(_at_once(own), rate.burst))
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for redaction."""

@@ -75,14 +75,15 @@ class Api:
             return http.door(
                 options.base_url or ORIGIN,
                 name="Klaviyo",
-                rate=options.limit(rate),
+                rate=rate,
                 account=f"klaviyo {account} {tier}",
                 headers=self._headers,
                 secrets=options.secrets(),
             )
 
-        self.door = door("profiles", PROFILES)
-        self._events, self._bulk = door("events", EVENTS), door("bulk", BULK)
+        self.door = door("profiles", options.limit(PROFILES))
+        self._events = door("events", options.limit(EVENTS, beside=PROFILES))
+        self._bulk = door("bulk", options.limit(BULK, beside=PROFILES))
 
     def read(self, path: str, scope: str, query: Mapping[str, str], allow: Iterable[int] = ()) -> Any:
         """What `check` asks for; None where it does not exist and `allow` has 404."""

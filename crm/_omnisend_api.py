@@ -52,12 +52,12 @@ class Api:
             http.door(
                 options.base_url or ORIGIN,
                 name="Omnisend",
-                rate=options.limit(rate),
+                rate=rate,
                 account=f"omnisend {account} {tier}",
                 headers=headers,
                 secrets=options.secrets(),
             )
-            for tier, rate in (("calls", CALLS), ("tags", TAGS))
+            for tier, rate in (("calls", options.limit(CALLS)), ("tags", options.limit(TAGS, beside=CALLS)))
         )
 
     def brand(self) -> Json:

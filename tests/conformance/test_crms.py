@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from clock import START
@@ -14,7 +14,7 @@ from conformance_case import JANE, Account, checkout, doors_of, is_sentence
 from pydantic import SecretStr
 
 from connector.errors import ConfigError, RejectedError, WinbackError
-from connector.http import Rate
+from connector.http import Door, Http, Rate
 from connector.model import Customer, Enrolment, LineItem, Money, Order, Outcome, Receipt
 from connector.registry import CRMS, Cap, CrmOptions
 from connector.sandbox import Fault, Reply
@@ -60,6 +60,42 @@ def test_what_sounds_secret_is_kept_as_a_secret(name: str) -> None:
     for key, about in CRMS[name].Options.model_fields.items():
         if key.endswith(("_key", "_token", "_secret", "password")):
             assert SecretStr in (about.annotation, *get_args(about.annotation)), key
+
+
+class Paced(Http):
+    """Remembers at which pace each door was opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paces: list[Rate] = []
+
+    def door(self, base_url: str, *, rate: Rate = Rate(), **about: Any) -> Door:
+        self.paces.append(rate)
+        return super().door(base_url, rate=rate, **about)
+
+
+def paces(account: Account, per_second: float | None) -> list[Rate]:
+    http, keys = Paced(), {"id": "mail", **account.sandbox.options(), "requests_per_second": per_second}
+    CRMS[account.name](CRMS[account.name].Options.model_validate(keys), http)
+    return http.paces
+
+
+@pytest.mark.parametrize("share", [0.99, 0.7, 0.05])
+def test_an_account_that_is_asked_less_is_asked_less_by_every_call(account: Account, share: float) -> None:
+    usual = CRMS[account.name].rate
+    assert usual.per_second
+    for before, after in zip(paces(account, None), paces(account, usual.per_second * share), strict=True):
+        assert before.per_second
+        assert after.per_second == min(before.per_second, usual.per_second * share)
+        assert after.burst <= before.burst
+
+
+def test_an_account_that_takes_more_takes_more_of_every_call_in_proportion(account: Account) -> None:
+    usual = CRMS[account.name].rate
+    assert usual.per_second
+    for before, after in zip(paces(account, None), paces(account, usual.per_second * 2), strict=True):
+        assert before.per_second
+        assert after.per_second == pytest.approx(before.per_second * 2)
 
 
 def test_check_names_the_same_account_every_time(account: Account) -> None:
