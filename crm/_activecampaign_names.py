@@ -10,6 +10,7 @@ from typing import Any
 
 from connector.errors import ConfigError, TransientError
 from connector.http import Door, Response
+from crm._activecampaign_pages import PAGE, each, rows
 from crm._activecampaign_records import Record, is_same
 
 log = logging.getLogger(__name__)
@@ -17,8 +18,6 @@ log = logging.getLogger(__name__)
 # The contact's own attributes, which are no custom fields, by the personalisation tags that e-mails use.
 ATTRIBUTES = {"FIRSTNAME": "firstName", "LASTNAME": "lastName", "PHONE": "phone"}
 ACTIVE = "1"
-PAGE = 100  # the most that one answer holds
-MOST_PAGES = 100  # of any list: no account has so much, and no answer may keep us busy without an end
 
 
 class Names:
@@ -45,7 +44,7 @@ class Names:
             if self._one(f"/lists/{wanted}"):
                 return wanted
         else:
-            for row in rows(self._door, "/lists", "lists", {"filters[name]": wanted, "limit": str(PAGE)}):
+            for row in each(self._door, "/lists", "lists", {"filters[name]": wanted}):
                 if is_same(row["name"], wanted):
                     return str(row["id"])
         raise ConfigError(f"there is no list {wanted} in ActiveCampaign: correct `list` (Contacts → Lists shows them)")
@@ -94,14 +93,7 @@ class Names:
         return ATTRIBUTES.get(plain.upper()) or self._fields.get(plain.casefold(), "")
 
     def _read_fields(self) -> None:
-        found: list[Any] = []
-        for _ in range(MOST_PAGES):
-            page = rows(self._door, "/fields", "fields", {"limit": str(PAGE), "offset": str(len(found))})
-            found += page
-            if len(page) < PAGE:
-                break
-        else:
-            raise TransientError(f"ActiveCampaign lists more than {len(found)} fields, without an end")
+        found = list(each(self._door, "/fields", "fields"))
         by_tag = {str(row["perstag"]).casefold(): str(row["id"]) for row in found}
         self._fields = by_tag | {str(row["title"]).casefold(): str(row["id"]) for row in found}
         self._homeless = {str(row["id"]) for row in found if row.get("relations") == []}
@@ -150,19 +142,6 @@ class Names:
         if "duplicate" in words(answer) and (found := self._find_tag(name)):
             return found
         raise self._door.error(answer)
-
-
-def rows(door: Door, path: str, key: str, query: Mapping[str, str] | None = None) -> list[Any]:
-    """The records under `key`. Raises TransientError where there are none: absence must not look like emptiness."""
-    return related(door, path, query, key)[key]  # type: ignore[no-any-return]
-
-
-def related(door: Door, path: str, query: Mapping[str, str] | None, *keys: str) -> dict[str, Any]:
-    """A whole answer, with lists under all `keys`."""
-    answer = door.request("GET", path, query=query or {}).json()
-    if not isinstance(answer, dict) or any(not isinstance(answer.get(key), list) for key in keys):
-        raise TransientError(f"ActiveCampaign's answer to GET {path} lacks {' or '.join(keys)}")
-    return answer
 
 
 def perstag(title: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,12 +62,12 @@ def contact_from(row: Record, related: Record) -> Contact:
     return Contact(contact_id, _when(row.get("cdate")), bounced, lists, tags, runs)
 
 
-def statuses_from(rows: list[Record], contact_id: str) -> dict[str, str]:
+def statuses_from(rows: Iterable[Record], contact_id: str) -> dict[str, str]:
     """The contact's status by list."""
     return {str(row["list"]): str(row["status"]) for row in rows if str(row["contact"]) == contact_id}
 
 
-def runs_from(rows: list[Record], contact_id: str) -> tuple[Mark, ...]:
+def runs_from(rows: Iterable[Record], contact_id: str) -> tuple[Mark, ...]:
     """The contact's runs through automations, finished ones too."""
     return tuple(
         Mark(f"/contactAutomations/{row['id']}", str(row["seriesid"]), _when(row.get("adddate")), _is_done(row))

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from connector.errors import RejectedError
 from connector.http import Door
 from connector.merge import Mail, Merge, Stored
-from crm._activecampaign_names import MOST_PAGES, PAGE, perstag, rows
+from crm._activecampaign_names import perstag
+from crm._activecampaign_pages import each, rows
 from crm._activecampaign_records import is_same
 
 MERGE = Merge(
@@ -41,18 +41,10 @@ def find(door: Door, name: str, automation: int | None) -> Stored:
     """The e-mail of that name, in the automation first. Raises RejectedError where the owner has not added it yet."""
     filters = [{"filters[seriesid]": str(automation)}, {}] if automation is not None else [{}]
     for query in filters:
-        for row in _campaigns(door, query):
+        for row in each(door, "/campaigns", "campaigns", query):
             if is_same(str(row.get("name") or ""), name):
                 return _message(door, row)
     raise RejectedError(NOT_THERE)
-
-
-def _campaigns(door: Door, query: dict[str, str]) -> Iterator[Any]:
-    for number in range(MOST_PAGES):
-        page = rows(door, "/campaigns", "campaigns", {**query, "limit": str(PAGE), "offset": str(number * PAGE)})
-        yield from page
-        if len(page) < PAGE:
-            return
 
 
 def _message(door: Door, campaign: Any) -> Stored:

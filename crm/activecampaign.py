@@ -23,7 +23,8 @@ from connector.merge import Mail, Merge, Stored
 from connector.model import Enrolment, Finding, Health, Identity, Outcome, Receipt, Withdrawal
 from connector.registry import Cap, CrmOptions, Habits, Strict, Url, crm
 from crm import _activecampaign_templates as templates
-from crm._activecampaign_names import ATTRIBUTES, Names, is_absent, perstag, related, rows, words
+from crm._activecampaign_names import ATTRIBUTES, Names, is_absent, perstag, words
+from crm._activecampaign_pages import each, is_whole, related
 from crm._activecampaign_records import (
     SUBSCRIBED,
     Before,
@@ -40,7 +41,8 @@ from crm._activecampaign_records import (
 )
 
 # Related records in the same answer. The reference shows it for single contacts only, so `_find` makes do without.
-INCLUDE = {"include": "contactLists,contactTags,contactAutomations"}
+RELATED = ("contactLists", "contactTags", "contactAutomations")
+INCLUDE = {"include": ",".join(RELATED)}
 REMEMBERED = 10_000  # attempts that got no answer; more than an outage brings
 
 
@@ -228,8 +230,9 @@ class ActiveCampaign:
         path = f"/contacts/{row['id']}"
         if "contactLists" not in found or "contactAutomations" not in found:
             found |= related(self._door, path, None, "contactLists", "contactAutomations")
-        if "contactTags" not in found:
-            found |= related(self._door, f"{path}/contactTags", None, "contactTags")
+        for kind in RELATED:
+            if not is_whole(found.get(kind)):
+                found[kind] = list(each(self._door, f"{path}/{kind}", kind))
         return contact_from(row, found)
 
     def _remember(self, enrolment: Enrolment, contact: Contact | None) -> Before | None:
@@ -267,7 +270,7 @@ class ActiveCampaign:
             return contact_id, ""
         # Only a contact made just now has certainly no status: one that had been deleted may come back with its own.
         if not row.get("cdate") or row["cdate"] != row.get("udate"):
-            found = rows(self._door, f"/contacts/{contact_id}/contactLists", "contactLists")
+            found = each(self._door, f"/contacts/{contact_id}/contactLists", "contactLists")
             if lists := statuses_from(found, contact_id):
                 return contact_id, refusal(lists, join)
         entry = {"list": int(join), "contact": int(contact_id), "status": int(SUBSCRIBED)}
@@ -327,7 +330,7 @@ class ActiveCampaign:
         if "subscriberseries" not in words(answer):
             raise self._door.error(answer)
         self._names.automation(int(series))
-        found = rows(self._door, f"/contacts/{contact_id}/contactAutomations", "contactAutomations")
+        found = each(self._door, f"/contacts/{contact_id}/contactAutomations", "contactAutomations")
         if any(run.of == series and not run.done for run in runs_from(found, contact_id)):
             return
         then = "let a contact enter it “any number of times”"

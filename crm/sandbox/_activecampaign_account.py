@@ -19,6 +19,7 @@ Record = dict[str, Any]
 LIST, AUTOMATION = "3", "7"
 KEY = "sandbox-key-0123456789abcdef"
 SECOND_LIMIT = 5
+USUAL, MOST = 20, 100  # records in one answer: https://developers.activecampaign.com/reference/pagination
 
 
 class Account:
@@ -110,7 +111,7 @@ class Account:
         if self._related and request.param("include"):
             ids = {row["id"] for row in page}
             for kind in request.param("include").split(","):
-                answer[kind] = [row for row in self._rows(kind) if row["contact"] in ids]
+                answer[kind] = [row for row in self._rows(kind) if row["contact"] in ids][:USUAL]
         return Reply(200, answer)
 
     def _rows(self, kind: str) -> list[Record]:
@@ -126,13 +127,14 @@ class Account:
         if contact_id not in self.contacts:
             return _absent("Subscriber", contact_id)
         kinds = ("contactAutomations", "contactLists", "fieldValues")
-        found = {kind: [row for row in self._rows(kind) if row["contact"] == contact_id] for kind in kinds}
+        found = {kind: [row for row in self._rows(kind) if row["contact"] == contact_id][:USUAL] for kind in kinds}
         return Reply(200, {**found, "contact": self.contacts[contact_id]})
 
-    def _get_related(self, _: Request, contact_id: str, kind: str) -> Reply:
+    def _get_related(self, request: Request, contact_id: str, kind: str) -> Reply:
         if contact_id not in self.contacts:
             return _absent("Subscriber", contact_id)
-        return Reply(200, {kind: [row for row in self._rows(kind) if row["contact"] == contact_id]})
+        page, _ = _page([row for row in self._rows(kind) if row["contact"] == contact_id], request)
+        return Reply(200, {kind: page})
 
     def _post_sync(self, request: Request) -> Reply:
         body = request.json()["contact"]
@@ -207,7 +209,7 @@ class Account:
         return Reply(200, {"list": self.lists[list_id]}) if list_id in self.lists else _absent("_List", list_id)
 
     def _get_fields(self, request: Request) -> Reply:
-        page, meta = _page(list(self.fields.values()), request, limit=100)
+        page, meta = _page(list(self.fields.values()), request)
         return Reply(200, {"fieldOptions": [], "fieldRels": [], "fields": page, "meta": meta})
 
     def _post_field(self, request: Request) -> Reply:
@@ -333,9 +335,9 @@ class Account:
         return self.clock().isoformat(timespec="seconds")
 
 
-def _page(found: list[Record], request: Request, limit: int = 20) -> tuple[list[Record], Record]:
+def _page(found: list[Record], request: Request) -> tuple[list[Record], Record]:
     start = int(request.param("offset", "0"))
-    size = min(int(request.param("limit", str(limit))), 100)
+    size = min(int(request.param("limit", str(USUAL))), MOST)
     return found[start : start + size], {"total": str(len(found))}
 
 

@@ -56,6 +56,22 @@ class ActiveCampaignSandbox:
                 self._account.set_status(contact["id"], list_id, status)
             return str(contact["id"])
 
+    def add_history(self, email: str, count: int) -> None:
+        """What a contact of many years has: so many tags and lists, and finished runs through other automations."""
+        with self._lock:
+            contact_id, account = self._id(email) or self.add_contact(email), self._account
+            long_ago = {
+                "contact": contact_id,
+                "cdate": "2020-01-01T00:00:00-06:00",
+                "adddate": "2020-01-01T00:00:00-06:00",
+            }
+            for number in range(5000, 5000 + count):
+                tag = account.make_tag({"tag": f"segment {number}", "tagType": "contact"})
+                account.worn[str(number)] = {**long_ago, "id": str(number), "tag": tag["id"]}
+                account.set_status(contact_id, str(number), "1")
+                run = {"id": str(number), "seriesid": str(number), "status": "2", "completed": 1, "mailed": False}
+                account.runs[str(number)] = {**long_ago, **run, "automation": str(number)}
+
     def unsubscribe(self, email: str) -> None:
         with self._lock:
             contact_id = self._id(email) or self.add_contact(email)

@@ -159,8 +159,8 @@ def test_a_list_in_a_crm_that_goes_on_for_ever_is_given_up(pages: str) -> None:
         asked.append(request)
         if pages == "metrics":
             return Reply(200, ENDLESS_METRICS)
-        row = {"id": "1", "perstag": "X", "title": "X", "name": "X"}
-        return Reply(200, {pages: [row] * 100})
+        row = {"perstag": "X", "title": "X", "name": "X"}
+        return Reply(200, {pages: [{**row, "id": str(100 * len(asked) + number)} for number in range(100)]})
 
     http = Http(timeouts=Timeouts(5, 30, 60))
     with Server(answer) as server:

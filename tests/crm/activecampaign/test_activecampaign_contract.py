@@ -57,8 +57,8 @@ def complain(reference: dict[str, Any], request: Request) -> list[str]:
     """What is wrong with a request by the reference."""
     template, operation = described(reference, request)
     if operation is None:
-        known = (request.method.lower(), template) in LINKED
-        return [] if known and not request.query and not request.body else [f"{request.method} {template} is unknown"]
+        known = (request.method.lower(), template) in LINKED and {name for name, _ in request.query} <= ELSEWHERE
+        return [] if known and not request.body else [f"{request.method} {template} is unknown"]
     allowed = {parameter["name"] for parameter in operation.get("parameters", [])} | ELSEWHERE
     found = [f"{template}: query {name}" for name, _ in request.query if name not in allowed]
     content = operation.get("requestBody", {}).get("content", {})
