@@ -31,12 +31,17 @@ class Names:
         self._tags: dict[str, str] = {}
         self._list = ""
 
-    def list_id(self, wanted: int | str | None) -> str:
-        """The list's number, "" without a list. Raises ConfigError where there is none such."""
+    def list_id(self, wanted: int | str | None, *, anew: bool = False) -> str:
+        """The list's number, "" without a list. Raises ConfigError where there is none such.
+
+        `anew` asks for it once more: the owner may have deleted it, or made another one of that name.
+        """
         if wanted is None:
             return ""
         with self._lock:
-            self._list = self._list or self._find_list(str(wanted))
+            if anew or not self._list:
+                self._list = ""
+                self._list = self._find_list(str(wanted))
             return self._list
 
     def _find_list(self, wanted: str) -> str:
@@ -111,10 +116,12 @@ class Names:
         log.info("made the field %s in ActiveCampaign; e-mails show it as %%%s%%", title, perstag(title))
         return made
 
-    def tag_id(self, name: str, *, make: bool = True) -> str:
-        """The tag's number; "" where it is missing and not to be made."""
+    def tag_id(self, name: str, *, make: bool = True, anew: bool = False) -> str:
+        """The tag's number; "" where it is missing and not to be made. `anew` asks for it once more."""
         key = name.strip().casefold()
         with self._lock:
+            if anew:
+                self._tags.pop(key, None)
             if key not in self._tags and (found := self._find_tag(name) or (self._make_tag(name) if make else "")):
                 self._tags[key] = found
             return self._tags.get(key, "")

@@ -155,6 +155,9 @@ class ActiveCampaign:
         contact = self._find(enrolment.email)
         before = self._remember(enrolment, contact)
         known = None if contact is None or is_fresh(contact, enrolment, before) else contact
+        if known and chosen not in known.lists:
+            # Nobody is on a list that was deleted, which is no refusal of the shopper's but the owner's to mend.
+            chosen = self._names.list_id(self.options.list, anew=True)
         contact_id, refused = "", self._refuse(enrolment, known, chosen)
         if not refused:
             contact_id, refused = self._write(enrolment, "" if known else chosen)
@@ -274,10 +277,18 @@ class ActiveCampaign:
             if lists := statuses_from(found, contact_id):
                 return contact_id, refusal(lists, join)
         entry = {"list": int(join), "contact": int(contact_id), "status": int(SUBSCRIBED)}
-        status = self._door.request("POST", "/contactLists", json={"contactList": entry}).json()["contactList"][
-            "status"
-        ]
-        return contact_id, refusal({join: str(status)}, join)
+        answer = self._door.request("POST", "/contactLists", json={"contactList": entry}, allow=(400, 404, 422))
+        if answer.status >= 400:
+            raise self._not_joined(answer, join)
+        return contact_id, refusal({join: str(answer.json()["contactList"]["status"])}, join)
+
+    def _not_joined(self, answer: Response, join: str) -> WinbackError:
+        """A missing list is refused without a word. Raises ConfigError for it."""
+        if self._names.list_id(self.options.list, anew=True) != join:
+            return TransientError(
+                f"the list {self.options.list} was made anew in ActiveCampaign; joining that one next"
+            )
+        return self._door.error(answer)
 
     def _values(self, enrolment: Enrolment) -> dict[str, Any]:
         found = {self._names.field_id(name): value for name, value in enrolment.fields.items()}
@@ -305,7 +316,12 @@ class ActiveCampaign:
             raise TransientError(f"the tag {name} or the contact was deleted in ActiveCampaign; trying anew")
 
     def _take_tags(self, contact: Contact, names: Sequence[str]) -> None:
-        ours = {self._names.tag_id(name, make=False) for name in names}
+        worn, ours = {mark.of for mark in contact.tags}, set()
+        for name in names:
+            tag = self._names.tag_id(name, make=False)
+            if tag and worn and tag not in worn:  # one that was deleted and made anew has another number
+                tag = self._names.tag_id(name, make=False, anew=True)
+            ours.add(tag)
         for mark in contact.tags:
             if mark.of in ours:
                 self._delete(mark.path)

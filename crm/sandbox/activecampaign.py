@@ -149,5 +149,17 @@ class ActiveCampaignSandbox:
             self._account.tags = {key: tag for key, tag in self._account.tags.items() if key not in gone}
             self._account.worn = {key: row for key, row in self._account.worn.items() if row["tag"] not in gone}
 
+    def add_list(self, list_id: str, name: str = "Newsletter") -> None:
+        """The owner makes a list."""
+        with self._lock:
+            self._account.lists[list_id] = {"id": list_id, "name": name, "stringid": name.casefold()}
+
+    def delete_list(self, list_id: str = LIST) -> None:
+        """The owner deletes a list, and nobody is on it any more."""
+        with self._lock:
+            self._account.lists.pop(list_id)
+            statuses = self._account.statuses.items()
+            self._account.statuses = {key: row for key, row in statuses if row["list"] != list_id}
+
     def _id(self, email: str) -> str:
         return self._account.by_email.get(email.casefold(), "")
