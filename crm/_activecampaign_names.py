@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.errors import ConfigError, TransientError
@@ -92,6 +92,12 @@ class Names:
         with self._lock:
             self._read_fields()
             return [name for name in names if not self._known_field(name)]
+
+    def have_fields(self, numbers: Collection[str]) -> bool:
+        """Whether all of these are there still; asks anew, so that the name of one that is not leads to it no more."""
+        with self._lock:
+            self._read_fields()
+            return set(numbers) <= set(self._fields.values())
 
     def _known_field(self, name: str) -> str:
         plain = _plain(name)

@@ -127,6 +127,12 @@ def refusal(lists: Mapping[str, str], chosen: str) -> str:
     return f"they are not subscribed to {where}, and the status of a known contact is never changed"
 
 
+def passed_over(contact: Record, answer: Record) -> set[str]:
+    """The numbers of the fields whose values the answer to a write does not have. An empty value is no loss."""
+    stored = {str(row.get("field")) for row in answer.get("fieldValues") or () if isinstance(row, Mapping)}
+    return {value["field"] for value in contact.get("fieldValues", ()) if value["value"]} - stored
+
+
 def is_same(one: str, other: str) -> bool:
     """ActiveCampaign tells neither names nor addresses apart by letter case."""
     return one.strip().casefold() == other.strip().casefold()

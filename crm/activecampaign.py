@@ -34,6 +34,7 @@ from crm._activecampaign_records import (
     is_left_over,
     is_own,
     is_same,
+    passed_over,
     refusal,
     runs_from,
     snapshot,
@@ -182,9 +183,9 @@ class ActiveCampaign:
         row, _ = self._row(enrolment.email)
         if row is None:
             raise RejectedError("the contact is no longer in ActiveCampaign, so there is nothing to refresh")
-        if values := self._values(enrolment):
+        if self._values(enrolment):
             # Not `contact/sync`: that would make a contact who was deleted meanwhile.
-            self._door.request("PUT", f"/contacts/{row['id']}", json={"contact": values})
+            self._store(enrolment, "PUT", f"/contacts/{row['id']}")
         return Receipt(contact_id=str(row["id"]))
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
@@ -266,8 +267,7 @@ class ActiveCampaign:
 
     def _write(self, enrolment: Enrolment, join: str) -> tuple[str, str]:
         """The contact's id, and why ActiveCampaign will not mail it after all."""
-        body = {"contact": {"email": enrolment.email, **self._values(enrolment)}}
-        row = self._door.request("POST", "/contact/sync", json=body, repeatable=True).json()["contact"]
+        row = self._store(enrolment, "POST", "/contact/sync", email=enrolment.email)["contact"]
         contact_id = str(row["id"])
         if not join:
             return contact_id, ""
@@ -289,6 +289,19 @@ class ActiveCampaign:
                 f"the list {self.options.list} was made anew in ActiveCampaign; joining that one next"
             )
         return self._door.error(answer)
+
+    def _store(self, enrolment: Enrolment, method: str, path: str, **own: str) -> dict[str, Any]:
+        """Writes the values, and returns the answer. A field that was deleted meanwhile is made anew.
+
+        ActiveCampaign passes over a number that it does not know, and answers with the values that it stored.
+        """
+        for _ in range(2):
+            contact = own | self._values(enrolment)
+            answer = dict(self._door.request(method, path, json={"contact": contact}, repeatable=True).json())
+            lost = passed_over(contact, answer)
+            if not lost or self._names.have_fields(lost):
+                return answer
+        raise TransientError("ActiveCampaign has not stored what is in the fields that were made anew; trying again")
 
     def _values(self, enrolment: Enrolment) -> dict[str, Any]:
         found = {self._names.field_id(name): value for name, value in enrolment.fields.items()}

@@ -161,5 +161,13 @@ class ActiveCampaignSandbox:
             statuses = self._account.statuses.items()
             self._account.statuses = {key: row for key, row in statuses if row["list"] != list_id}
 
+    def delete_field(self, title: str) -> None:
+        """The owner deletes a custom field, with what all contacts have in it."""
+        with self._lock:
+            gone = {field["id"] for field in self._account.fields.values() if field["title"] == title}
+            self._account.fields = {key: field for key, field in self._account.fields.items() if key not in gone}
+            values = self._account.values.items()
+            self._account.values = {key: row for key, row in values if row["field"] not in gone}
+
     def _id(self, email: str) -> str:
         return self._account.by_email.get(email.casefold(), "")
