@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from connector.errors import ConfigError, RejectedError
@@ -17,6 +18,7 @@ from connector.model import Checkout, Enrolment, Finding, LineItem, Order, Withd
 from crm._mailchimp_api import Api, subscriber_hash
 
 Body = dict[str, Any]
+PAGE = 1000  # Mailchimp's most
 
 
 class Carts:
@@ -114,8 +116,27 @@ class Carts:
             self._api.request("DELETE", path, allow=(404,))
 
     def forget(self, email: str) -> None:
-        """Deletes the customer record of that address."""
-        self._api.request("DELETE", f"{self._store}/customers/{subscriber_hash(email)}", allow=(404,))
+        """Deletes every cart of that address, which cancels their e-mails, and then its customer record."""
+        customer = subscriber_hash(email)
+        for cart_id in self._carts_of(customer):
+            self._delete(cart_id)
+        self._api.request("DELETE", f"{self._store}/customers/{customer}", allow=(404,))
+
+    def _carts_of(self, customer: str) -> list[str]:
+        """Found by reading through all of them: Mailchimp cannot be asked for one customer's carts."""
+        found: list[str] = []
+        fields = "carts.id,carts.customer.id"
+        for offset in count(0, PAGE):
+            query = {"fields": fields, "count": str(PAGE), "offset": str(offset)}
+            answer = self._api.request("GET", f"{self._store}/carts", query=query, allow=(404,))
+            carts = answer.json().get("carts", []) if answer.status != 404 else []
+            found += [str(cart["id"]) for cart in carts if (cart.get("customer") or {}).get("id") == customer]
+            if len(carts) < PAGE:
+                break
+        return found
+
+    def _delete(self, cart_id: str) -> None:
+        self._api.request("DELETE", f"{self._store}/carts/{cart_id}", allow=(404,))
 
     def _make_store(self) -> None:
         body = {

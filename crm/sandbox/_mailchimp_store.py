@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from connector.sandbox import Reply, Request
-from crm.sandbox._mailchimp_wire import Body, Route, bad, body_of, not_found, route
+from crm.sandbox._mailchimp_wire import Body, Route, bad, body_of, not_found, page, route
 
 STORE, PRODUCT, CART = "/ecommerce/stores/*", "/ecommerce/stores/*/products", "/ecommerce/stores/*/carts"
 
@@ -36,6 +36,7 @@ class Commerce:
             route("GET", STORE, lambda _, shop: Reply(200, self._shop(shop).row)),
             route("POST", PRODUCT, self._add_product),
             route("PUT", f"{PRODUCT}/*/variants/*", self._put_variant),
+            route("GET", CART, self._list_carts),
             route("POST", CART, self._add_cart),
             route("GET", f"{CART}/*", lambda _, shop, cart: Reply(200, self._cart(shop, cart))),
             route("PATCH", f"{CART}/*", self._patch_cart),
@@ -112,6 +113,10 @@ class Commerce:
             self._changed(body, "enrolled")
         return Reply(200, body)
 
+    def _list_carts(self, request: Request, shop: str) -> Reply:
+        carts = list(self._shop(shop).carts.values())
+        return Reply(200, {"store_id": shop, "carts": page(request, carts), "total_items": len(carts)})
+
     def _patch_cart(self, request: Request, shop: str, name: str) -> Reply:
         cart, body = self._cart(shop, name), body_of(request)
         if any(cart.get(key) != value for key, value in body.items()):
@@ -165,6 +170,4 @@ class Commerce:
         store = self._shop(shop)
         if store.customers.pop(name, None) is None:
             raise not_found()
-        for cart_id in [key for key, cart in store.carts.items() if cart["customer"]["id"] == name]:
-            self._changed(store.carts.pop(cart_id), "withdrawn")
-        return Reply(204)
+        return Reply(204)  # the carts stay: only a store is documented to take with it what is in it
