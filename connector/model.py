@@ -210,8 +210,17 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadId:
+    """Which lead of a shopper: what a CRM's own record of it is named after, from its first step to its withdrawal."""
+
+    store: str
+    checkout_id: str  # of the checkout that made it, whatever it shows since (R6)
+    generation: int  # R5: 1, then one more for each new lead of the same shopper
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolment:
-    """One step for one lead, ready to be delivered to one CRM."""
+    """One step for one lead, ready to be delivered to one CRM. `checkout` is the one that it shows now (R6)."""
 
     key: str  # idempotency key: the same for every attempt of this step
     email: str
@@ -224,11 +233,18 @@ class Enrolment:
     tags: tuple[str, ...] = ()
     campaign: Any = None  # the adapter's own campaign option, or None
     step: int = 0
-    generation: int = 1  # R5: 1, then one more for each new lead of the same shopper
+    generation: int = 1  # as in LeadId
+    made_by: str = ""  # the id of the checkout that made the lead, where it shows another one
+    former: tuple[LeadId, ...] = ()  # earlier leads of the shopper of which this CRM may still have something
     may_subscribe: bool = False  # R9: whether a contact that does not exist yet may be subscribed
     step_at: datetime | None = None  # no effect of this step is older, if that is known better than by lead_at (UTC)
     repeated: bool = False  # an earlier attempt of this very key may have had its effect: ask before acting
     short_url: str = ""  # a short link to the checkout URL, if the daemon serves them
+
+    @property
+    def lead(self) -> LeadId:
+        """Whose step it is."""
+        return LeadId(self.store, self.made_by or self.checkout.id, self.generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +262,12 @@ class Withdrawal:
     reason: str = "bought"  # "bought" | "expired" | "superseded" | "deleted"
     order: Order | None = None
     generation: int = 1
+    former: tuple[LeadId, ...] = ()  # other leads of the shopper of which this CRM may still have something
+
+    @property
+    def lead(self) -> LeadId:
+        """Which lead ended."""
+        return LeadId(self.store, self.checkout_id, self.generation)
 
 
 class Outcome(StrEnum):

@@ -266,7 +266,8 @@ class Delivery(SQLModel, table=True):
     detail: str = ""
     # The request that was refused and its answer, redacted; erased with the lead.
     exchange: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    applied: str = ""  # JSON of the tags and campaigns that were put on, or may have been, for the withdrawal
+    # JSON of the tags and campaigns that were put on, or may have been, for the withdrawal, which adds for which leads.
+    applied: str = ""
     withdrawn: bool = False  # a withdrawal for it is under way or done
 
 

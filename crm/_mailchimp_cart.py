@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from connector.errors import ConfigError, RejectedError
-from connector.model import Checkout, Enrolment, Finding, LineItem, Order, Withdrawal
+from connector.model import Checkout, Enrolment, Finding, LeadId, LineItem, Order, Withdrawal
 from crm._mailchimp_api import Api, subscriber_hash
 
 Body = dict[str, Any]
@@ -59,38 +60,38 @@ class Carts:
             self._make_store()
 
     def put(self, enrolment: Enrolment) -> bool:
-        """Makes the cart, which starts its e-mail. False where it was there already, and nothing started.
+        """Makes the lead's cart, which starts its e-mail, in place of earlier leads' carts.
 
-        The id holds the shopper, the checkout and the generation, so Mailchimp itself refuses a second one.
+        False where it was there already: then it is brought up to date, and nothing starts. The id holds the shopper
+        and the lead, so Mailchimp itself refuses a second one.
         """
         checkout = enrolment.checkout
         if not checkout.lines or not (checkout.url or enrolment.short_url):
             raise RejectedError(
                 "Mailchimp mails a cart only with items and a link back to it; this checkout lacks one."
             )
-        if enrolment.generation > 1:
-            earlier = _cart_id(enrolment.store, checkout.id, enrolment.email, enrolment.generation - 1)
-            self._api.request("DELETE", f"{self._store}/carts/{earlier}", allow=(404,))
+        if self.refresh(enrolment):
+            return False
+        for lead in enrolment.former:
+            self._delete(_cart_id(lead, enrolment.email))
         for line in _merged(checkout.lines):
             self._put_product(enrolment.store, line)
         body = {
-            "id": _cart_id(enrolment.store, checkout.id, enrolment.email, enrolment.generation),
+            "id": _cart_id(enrolment.lead, enrolment.email),
             "customer": _customer(enrolment.email, checkout),
             **_cart(enrolment),
             "lines": [{"id": str(n), **row} for n, row in enumerate(_rows(enrolment.store, checkout.lines), 1)],
         }
         return self._create(f"{self._store}/carts", body)
 
-    def refresh(self, enrolment: Enrolment) -> None:
-        """Newer items, total and link for a cart that is there; makes none."""
+    def refresh(self, enrolment: Enrolment) -> bool:
+        """Newer items, total and link for a cart that is there. False where there is none: it makes none."""
         checkout = enrolment.checkout
-        cart_id = _cart_id(enrolment.store, checkout.id, enrolment.email, enrolment.generation)
-        path = f"{self._store}/carts/{cart_id}"
-        answer = self._api.request("GET", path, query={"fields": "id,lines.id"}, allow=(404,))
-        if answer.status == 404 or not checkout.lines:
-            return
+        found = self._find(enrolment)
+        if found is None or not checkout.lines:
+            return found is not None
+        path, there = found
         self._api.request("PATCH", path, json=_cart(enrolment), repeatable=True)
-        there = [str(line["id"]) for line in answer.json().get("lines", [])]
         for line in _merged(checkout.lines):
             self._put_product(enrolment.store, line)
         rows = list(_rows(enrolment.store, checkout.lines))
@@ -102,18 +103,28 @@ class Carts:
             self._create(f"{path}/lines", {"id": str(n), **row})
         for line_id in there[len(rows) :]:
             self._api.request("DELETE", f"{path}/lines/{line_id}", allow=(404,))
+        return True
+
+    def _find(self, enrolment: Enrolment) -> tuple[str, list[str]] | None:
+        """The path of the lead's cart, and the ids of its lines."""
+        shown = replace(enrolment.lead, checkout_id=enrolment.checkout.id)  # an earlier Winback named it after that
+        for lead in dict.fromkeys((enrolment.lead, shown)):
+            path = f"{self._store}/carts/{_cart_id(lead, enrolment.email)}"
+            answer = self._api.request("GET", path, query={"fields": "id,lines.id"}, allow=(404,))
+            if answer.status != 404:
+                return path, [str(line["id"]) for line in answer.json().get("lines", [])]
+        return None
 
     def remove(self, withdrawal: Withdrawal) -> None:
-        """Deletes the cart, which cancels its e-mail, and hands the order over so that a running series stops."""
-        if not withdrawal.checkout_id:
-            return
-        cart_id = _cart_id(withdrawal.store, withdrawal.checkout_id, withdrawal.email, withdrawal.generation)
-        path = f"{self._store}/carts/{cart_id}"
+        """Deletes the carts, which cancels their e-mails, and hands the order over so that a running series stops."""
+        leads = [lead for lead in (withdrawal.lead, *withdrawal.former) if lead.checkout_id]
+        carts = [_cart_id(lead, withdrawal.email) for lead in leads]
         try:
             if withdrawal.order is not None:
-                self._put_order(path, withdrawal, withdrawal.order)
-        finally:  # whatever became of the order, the cart must go
-            self._api.request("DELETE", path, allow=(404,))
+                self._put_order(carts, withdrawal, withdrawal.order)
+        finally:  # whatever became of the order, the carts must go
+            for cart_id in carts:
+                self._delete(cart_id)
 
     def forget(self, email: str) -> None:
         """Deletes every cart of that address, which cancels their e-mails, and then its customer record."""
@@ -171,9 +182,9 @@ class Carts:
             self._make_store()
         self._create(product, body)
 
-    def _put_order(self, cart: str, withdrawal: Withdrawal, order: Order) -> None:
-        answer = self._api.request("GET", cart, query={"fields": "id,lines"}, allow=(404,))
-        if answer.status == 404:
+    def _put_order(self, carts: Sequence[str], withdrawal: Withdrawal, order: Order) -> None:
+        lines = next(filter(None, map(self._lines, carts)), [])
+        if not lines:
             return
         names = ("id", "product_id", "product_variant_id", "quantity", "price")
         body = {
@@ -183,13 +194,19 @@ class Carts:
             "currency_code": order.total.currency,
             "order_total": float(order.total.amount),
             "processed_at_foreign": (order.placed_at or order.created_at).isoformat(),
-            "lines": [{name: line[name] for name in names} for line in answer.json().get("lines", [])],
+            "lines": [{name: line[name] for name in names} for line in lines],
         }
         try:
             self._create(f"{self._store}/orders", body)
         except RejectedError:
             # An order that Mailchimp does not want costs us its revenue report, never the exit.
             return
+
+    def _lines(self, cart_id: str) -> list[Body]:
+        """Of a cart; none where it is gone."""
+        path = f"{self._store}/carts/{cart_id}"
+        answer = self._api.request("GET", path, query={"fields": "id,lines"}, allow=(404,))
+        return [] if answer.status == 404 else list(answer.json().get("lines", []))
 
     def _create(self, path: str, body: Body) -> bool:
         """POSTs something that has an id of ours, so that it is safe to repeat. False where it was there already."""
@@ -202,8 +219,8 @@ class Carts:
         raise self._api.bad_request(answer)
 
 
-def _cart_id(store: str, checkout_id: str, email: str, generation: int) -> str:
-    text = "\n".join((store, checkout_id, email.lower(), str(generation)))
+def _cart_id(lead: LeadId, email: str) -> str:
+    text = "\n".join((lead.store, lead.checkout_id, email.lower(), str(lead.generation)))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -26,6 +26,7 @@ CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
 
+LETS_GO = or_(DELIVERIES.c.kind == "withdraw", DELIVERIES.c.kind == "forget")
 # Made once: to build and look up a statement costs more than to run it.
 MARK_DONE = (
     update(DELIVERIES)
@@ -36,9 +37,8 @@ MARK_DONE = (
         error="",
         detail=bindparam("b_detail"),
         done_at=bindparam("b_now"),
-        email=case(
-            (or_(DELIVERIES.c.kind == "withdraw", DELIVERIES.c.kind == "forget"), null()), else_=DELIVERIES.c.email
-        ),
+        email=case((LETS_GO, null()), else_=DELIVERIES.c.email),
+        applied=case((LETS_GO, ""), else_=DELIVERIES.c.applied),  # it names other carts of the shopper
     )
 )
 NOW = bindparam("b_now", type_=CHECKOUTS.c.delivered_last_at.type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from connector import tables
 from connector.db import table
 from connector.engine.context import Context
 from connector.engine.payload import Applied
+from connector.model import LeadId
 from connector.rules import delivery_key
 
 DELIVERIES = table(tables.Delivery)
@@ -81,8 +83,8 @@ def withdraw(
         DELIVERIES.c.withdrawn.is_(False),
     )
     put_on: dict[str, list[str]] = defaultdict(list)
-    for crm, applied in connection.execute(select(DELIVERIES.c.crm, DELIVERIES.c.applied).where(*tried)):
-        put_on[crm].append(applied)
+    for each in connection.execute(select(DELIVERIES).where(*tried)):
+        put_on[each.crm].append(Applied.read(each.applied).put_on_for(*_leads_of(each, lead)).write())
     rows = []
     for crm in sorted(put_on):
         for account, applied in Applied.by_account(put_on[crm]).items():
@@ -91,6 +93,13 @@ def withdraw(
             rows.append({**row, "email": lead.email, "applied": applied.write()})
     connection.execute(update(DELIVERIES).where(*tried).values(withdrawn=True))
     ctx.db.insert_new(connection, tables.Delivery, rows)
+
+
+def _leads_of(row: Row[Any], lead: Row[Any]) -> Iterator[LeadId]:
+    """Whose delivery it was. An earlier version named what it made after the checkout that the lead showed (R6)."""
+    yield LeadId(row.store, row.checkout_id, row.generation)
+    if row.generation == lead.generation and lead.shown_checkout_id != row.checkout_id:
+        yield LeadId(row.store, lead.shown_checkout_id, row.generation)
 
 
 def _row(

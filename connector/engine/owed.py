@@ -102,8 +102,9 @@ def give_up(ctx: Context, now: datetime) -> int:
         ended = [row.id for row in rows if _is_in_vain(ctx, connection, row, now)]
         for some in (ended[start : start + BATCH] for start in range(0, len(ended), BATCH)):
             said = "nobody could be told within keep_for"
-            values = {"state": "failed", "rule": "R8", "error": said, "detail": said, "email": None, "exchange": ""}
-            connection.execute(update(DELIVERIES).where(DELIVERIES.c.id.in_(some)).values(**values, done_at=now))
+            values: dict[str, Any] = {"state": "failed", "rule": "R8", "error": said, "detail": said, "done_at": now}
+            values |= {"email": None, "exchange": "", "applied": ""}
+            connection.execute(update(DELIVERIES).where(DELIVERIES.c.id.in_(some)).values(**values))
     return len(ended)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
 from connector.harmless import presentable
-from connector.model import Checkout
+from connector.model import Checkout, LeadId
 
 _PAYLOAD: TypeAdapter[Checkout] = TypeAdapter(Checkout)
 
@@ -29,18 +29,20 @@ def read_payload(payload: str) -> Checkout:
 class Applied:
     """The tags and campaigns that deliveries put on, or may have put on; campaigns as plain JSON values.
 
-    `accounts` are those that the CRM answered as then: what was put on in one is taken off in that one only.
+    `accounts` are those that the CRM answered as then: what was put on in one is taken off in that one only. `leads`
+    are those that it was put on for, each as [store, checkout, generation]; only a withdrawal names them.
     """
 
     tags: tuple[str, ...] = ()
     campaigns: tuple[Any, ...] = ()
     accounts: tuple[str, ...] = ()
+    leads: tuple[Any, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> Applied:
         """What was written; nothing for an empty text."""
         found = json.loads(text) if text else {}
-        return cls(*(tuple(found.get(name, ())) for name in ("tags", "campaigns", "accounts")))
+        return cls(*(tuple(found.get(name, ())) for name in ("tags", "campaigns", "accounts", "leads")))
 
     @classmethod
     def all_of(cls, texts: Iterable[str]) -> Applied:
@@ -50,6 +52,7 @@ class Applied:
             _each_once(tag for one in every for tag in one.tags),
             _each_once(campaign for one in every for campaign in one.campaigns),
             _each_once(account for one in every for account in one.accounts),
+            _each_once(lead for one in every for lead in one.leads),
         )
 
     @classmethod
@@ -75,7 +78,16 @@ class Applied:
             campaign = campaign.model_dump(mode="json", by_alias=True, exclude_unset=True)
         started = () if campaign is None else (campaign,)
         accounts = _each_once((*self.accounts, *([account] if account else [])))
-        return Applied(_each_once((*self.tags, *tags)), _each_once((*self.campaigns, *started)), accounts)
+        tags, campaigns = _each_once((*self.tags, *tags)), _each_once((*self.campaigns, *started))
+        return replace(self, tags=tags, campaigns=campaigns, accounts=accounts)
+
+    def put_on_for(self, *leads: LeadId) -> Applied:
+        """With the leads that it was put on for."""
+        return replace(self, leads=_each_once((*self.leads, *map(list, map(astuple, leads)))))
+
+    def other_leads(self, than: LeadId) -> tuple[LeadId, ...]:
+        """Those that it was put on for, but for one."""
+        return tuple(lead for lead in (LeadId(*each) for each in self.leads) if lead != than)
 
     def write(self) -> str:
         """As JSON."""

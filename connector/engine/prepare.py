@@ -22,12 +22,13 @@ from connector.db import table
 from connector.engine import endings, sequences
 from connector.engine.context import Client, Context
 from connector.engine.facts import StoreClock, Suppressions, gather, store_clocks
+from connector.engine.former import former_leads
 from connector.engine.links import short_url
 from connector.engine.live_coupons import Build, Live, Promise, live_coupons, promise_of, with_live
 from connector.engine.owed import account_of, may_leave
 from connector.engine.payload import Applied, read_payload
 from connector.engine.told import word_age
-from connector.model import ConsentState, Customer, Enrolment, Money, Order, Origin, Withdrawal
+from connector.model import ConsentState, Customer, Enrolment, LeadId, Money, Order, Origin, Withdrawal
 from connector.options import CrmOptions
 from connector.rules import Facts, Go, State, Verdict
 
@@ -100,6 +101,7 @@ def _lead_jobs(
     plans: dict[tuple[str, int], _Plan | str] = {}
     whom = [(lead.shopper, lead.email) for lead in leads.values()]
     suppressions = Suppressions.load(ctx, connection, client, whom)
+    former = former_leads(connection, client.id, crm.id, rows)
     jobs = []
     for row in rows:
         lead = leads.get(row.shopper)
@@ -124,7 +126,8 @@ def _lead_jobs(
             clock = clocks.get(shown.store)
             began = clocks.get(lead.store)
             since = _Since(lead.created_at, known.started_at, began.offset if began else timedelta(0))
-            build = partial(_enrolment, ctx, client, crm, plan, row, lead, shown, known, since, clock, now)
+            before = former.get(row.shopper, ())
+            build = partial(_enrolment, ctx, client, crm, plan, row, lead, before, shown, known, since, clock, now)
             jobs.append(_lead_job(ctx, client, plan, row, lead, shown, build, coupons.get(row.shopper), account))
     return jobs
 
@@ -257,6 +260,7 @@ def _enrolment(
     plan: _Plan,
     row: Row[Any],
     lead: Row[Any],
+    former: tuple[LeadId, ...],
     shown: Row[Any],
     facts: Facts,
     since: _Since,
@@ -300,6 +304,8 @@ def _enrolment(
         campaign=plan.campaign,
         step=row.step,
         generation=row.generation,
+        made_by=lead.checkout_id,
+        former=former,
         may_subscribe=opted_in or crm.subscribe == "eligible",
         repeated=row.attempts > 0 or asked_anew,
         short_url=short_url(ctx, client.id, lead.shopper, checkout.url),
@@ -342,6 +348,7 @@ def _withdrawal(connection: Connection, client: Client, crm: CrmOptions, row: Ro
         reason=row.reason,
         order=_order(connection, client.id, row) if bought else None,
         generation=row.generation,
+        former=applied.other_leads(LeadId(row.store, row.checkout_id, row.generation)),
     )
     return Job(row, withdrawal)
 

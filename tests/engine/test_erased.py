@@ -31,7 +31,7 @@ STEPS = [
 PLAIN = {  # holds the address, names or the cart's link while the shopper is under way; cleared with them
     "checkouts": {"id", "email", "payload", "token"},
     "leads": {"email", "checkout_id", "shown_checkout_id"},
-    "deliveries": {"email", "exchange", "checkout_id"},
+    "deliveries": {"email", "exchange", "checkout_id", "applied"},
     "events": {"checkout_id"},
     "orders": {"checkout_id", "token", "cart_token"},
     "outcomes": {"checkout_id"},
@@ -52,7 +52,7 @@ NEVER = {  # never holds any of that
     "sequences": {"client", "id", "steps"},
     "windows": {"client", "shopper"},
     "deliveries": {"client", "crm", "shopper", "kind", "key", "store", "order_id", "reason", "state", "rule", "error",
-                   "detail", "applied"},
+                   "detail"},
     "coupons": {"client", "code", "store", "shopper", "state", "error"},
     "suppressions": {"client", "value", "why"},
     "recoveries": {"client", "store", "order_id", "shopper", "state", "origin", "amount", "currency", "checkout_store",

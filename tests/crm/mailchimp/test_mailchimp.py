@@ -118,7 +118,7 @@ def test_a_revisit_triggers_again_once(make: Make, path: str) -> None:
     at = make(path, clock=clock)
     at.crm.enrol(at.enrolment())
     now = clock.advance(timedelta(days=8))
-    again = {"generation": 2, "lead_at": now, "at": now, "key": "acme/jane/c1/2/0"}
+    again = {"generation": 2, "lead_at": now, "at": now, "key": "acme/jane/c1/2/0", "former": (at.enrolment().lead,)}
     at.crm.enrol(at.enrolment(**again))
     assert at.count() == 2
     assert at.sandbox.tags(EMAIL) == {FLOW_TAG}

@@ -79,7 +79,7 @@ def _repertoire(at: Case) -> None:
     at.crm.enrol(at.enrolment())
     at.crm.enrol(at.enrolment(repeated=True))
     later = START + timedelta(days=8)
-    again = {"generation": 2, "lead_at": later, "key": "acme/jane/c1/2/0"}
+    again = {"generation": 2, "lead_at": later, "key": "acme/jane/c1/2/0", "former": (at.enrolment().lead,)}
     at.crm.enrol(at.enrolment(**again, checkout=two))
     at.crm.refresh(at.enrolment(**again))
     at.crm.refresh(at.enrolment(**again, checkout=two))
