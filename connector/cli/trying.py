@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from connector.address import contact
 from connector.cli.opening import engine, one_client
 from connector.cli.show import count, say
 from connector.cli.trying_coupons import delete_coupons, make_coupons
+from connector.engine import trials
 from connector.engine.accounts import fields_of, tags_of
 from connector.engine.context import Client, Context
 from connector.engine.live_coupons import Live
@@ -22,6 +23,7 @@ from connector.model import (
     ConsentState,
     Customer,
     Enrolment,
+    LeadId,
     LineItem,
     Money,
     Outcome,
@@ -48,18 +50,21 @@ def run_test(config: Path, email: str, client_id: str | None, *, remove: bool) -
             if not remove:
                 return 1
             failed, coupons = 1, {}
+        leads = (trials.open_trials if remove else trials.begin)(ctx, client, owner.address)
         for crm in client.config.crms:
             try:
                 adapter = registry.CRMS[crm.adapter](crm, ctx.http)
                 adapter.check()
                 if remove:
-                    adapter.withdraw(_sample_withdrawal(ctx, client, crm, owner.address))
+                    adapter.withdraw(_sample_withdrawal(ctx, client, crm, owner.address, leads))
                     say(f"{crm.id}: taken out")
                 else:
-                    mailed += _enrol(ctx, client, crm, adapter, owner.address, coupons)
+                    mailed += _enrol(ctx, client, crm, adapter, owner.address, leads, coupons)
             except WinbackError as error:
                 failed += 1
                 say(f"{crm.id}: FAILED: {error}")
+        if remove and not failed:
+            trials.taken_out(ctx, client, owner.address)
     if remove:
         return 1 if failed else 0
     if mailed:
@@ -81,13 +86,19 @@ def _coupons(ctx: Context, client: Client, email: str, *, remove: bool) -> dict[
 
 
 def _enrol(
-    ctx: Context, client: Client, crm: CrmOptions, adapter: registry.Crm, email: str, coupons: Mapping[int, Live]
+    ctx: Context,
+    client: Client,
+    crm: CrmOptions,
+    adapter: registry.Crm,
+    email: str,
+    leads: Sequence[LeadId],
+    coupons: Mapping[int, Live],
 ) -> int:
     """How many steps the CRM will mail."""
     adapter.prepare(sorted(fields_of(client, crm)), sorted(tags_of(client, crm)))
     mailed = 0
     for index, _ in client.steps_for(crm.id):
-        receipt = adapter.enrol(_sample(ctx, client, crm, email, index, coupons.get(index)))
+        receipt = adapter.enrol(_sample(ctx, client, crm, email, leads, index, coupons.get(index)))
         detail = f": {receipt.detail}" if receipt.detail else ""
         if receipt.outcome is Outcome.ENROLLED:
             mailed += 1
@@ -95,11 +106,11 @@ def _enrol(
     return mailed
 
 
-def sample_checkout(now: datetime, email: str) -> Checkout:
+def sample_checkout(now: datetime, email: str, id_: str = "winback-test") -> Checkout:
     """A cart that any owner recognises as a test."""
     price = Money(Decimal("49.00"), "EUR")
     return Checkout(
-        id="winback-test",
+        id=id_,
         status="open",
         started_at=now - timedelta(hours=1),
         activity_at=now - timedelta(minutes=45),
@@ -116,15 +127,21 @@ def sample_checkout(now: datetime, email: str) -> Checkout:
 
 
 def _sample(
-    ctx: Context, client: Client, crm: CrmOptions, email: str, index: int, coupon: Live | None = None
+    ctx: Context,
+    client: Client,
+    crm: CrmOptions,
+    email: str,
+    leads: Sequence[LeadId],
+    index: int,
+    coupon: Live | None,
 ) -> Enrolment:
+    lead, *former = leads
     step = client.config.sequence[index]
-    checkout = sample_checkout(ctx.clock(), email)
-    store = client.config.stores[0].id
+    checkout = sample_checkout(ctx.clock(), email, lead.checkout_id)
     templates = client.config.fields_for(step, crm)
     values = fields.values(
         checkout,
-        store=store,
+        store=lead.store,
         client=client.id,
         abandoned_at=rules.abandoned_at(checkout.activity_at, client.policy),
         coupon_code=coupon.code if coupon else "",
@@ -133,23 +150,27 @@ def _sample(
     )
     now = ctx.clock()
     return Enrolment(
-        key=rules.delivery_key(client.id, email, store, f"test-{now.timestamp()}", 1, index, crm.id),
+        key=rules.delivery_key(client.id, email, lead.store, lead.checkout_id, lead.generation, index, crm.id),
         email=email,
         checkout=checkout,
         client=client.id,
-        store=store,
+        store=lead.store,
         at=now,
         lead_at=now,
         fields=fields.render(templates, values),
         tags=client.config.tags_for(step, crm),
         campaign=client.config.campaign_for(step, crm),
         step=index,
-        generation=2,  # triggers anew, however often the owner tests
+        generation=lead.generation,
+        former=tuple(former),
         may_subscribe=True,
     )
 
 
-def _sample_withdrawal(ctx: Context, client: Client, crm: CrmOptions, email: str) -> Withdrawal:
+def _sample_withdrawal(
+    ctx: Context, client: Client, crm: CrmOptions, email: str, leads: Sequence[LeadId]
+) -> Withdrawal:
+    lead, *former = leads
     campaigns = {
         repr(c): c for step in client.config.sequence if (c := client.config.campaign_for(step, crm)) is not None
     }
@@ -157,9 +178,11 @@ def _sample_withdrawal(ctx: Context, client: Client, crm: CrmOptions, email: str
         key=f"test:{ctx.clock().timestamp()}",
         email=email,
         at=ctx.clock(),
-        store=client.config.stores[0].id,
-        checkout_id="winback-test",
+        store=lead.store,
+        checkout_id=lead.checkout_id,
         tags=tuple(sorted(tags_of(client, crm))),
         campaigns=tuple(campaigns.values()),
         reason="deleted",
+        generation=lead.generation,
+        former=tuple(former),
     )

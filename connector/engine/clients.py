@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from connector import tables
 from connector.config.shape import nearest
 from connector.db import table
-from connector.engine import outbox
+from connector.engine import outbox, trials
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import remove_all_coupons
@@ -83,7 +83,8 @@ def remove(ctx: Context, accounts: Accounts, name: str, *, abandon: bool = False
     with ctx.db.write() as connection:
         for rows in tables_of_clients():
             connection.execute(delete(rows).where(rows.c.client == name))
-        connection.execute(delete(SETTINGS).where(SETTINGS.c.name.in_((f"first_name:{name}", KEEP_FOR + name))))
+        own = (f"first_name:{name}", KEEP_FOR + name, trials.setting(ctx.db, name))
+        connection.execute(delete(SETTINGS).where(SETTINGS.c.name.in_(own)))
     ctx.db.compact()
     still = "; take its file out of the configuration before you start the daemon" if client else ""
     return f"everything that was stored of {name} is deleted{still}"

@@ -64,6 +64,8 @@ COMMITS = {
     "copying.replace_content": "winback backup and restore: the content of another database, and who was erased since",
     "trying_coupons._write_down": "winback test: a coupon",
     "trying_coupons.delete_coupons": "winback test --remove: its coupon is gone",
+    "trials.begin": "winback test: its lead",
+    "trials.taken_out": "winback test --remove: nothing is left of it",
     "push._remember": "winback templates push",
 }
 QUESTIONS = {  # which change nothing

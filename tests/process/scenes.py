@@ -343,14 +343,14 @@ SCENES = {
     "push": by_hand("templates", "push", "--crm", "bulk", commits=("push._remember",), requests=("push.push",)),
     "test": by_hand(
         *("test", ANN),
-        commits=("trying_coupons._write_down",),
+        commits=("trying_coupons._write_down", "trials.begin"),
         requests=("trying_coupons._make", "trying._enrol"),
         varies=("contacts", "effects"),  # R9: the contact that the first one made keeps its status
     ),
     "test, taken out": by_hand(
         *("test", ANN, "--remove"),
         arrange=_tested,
-        commits=("trying_coupons.delete_coupons",),
+        commits=("trying_coupons.delete_coupons", "trials.taken_out"),
         requests=("trying_coupons.delete_coupons", "trying.run_test"),
     ),
     "upgrade": by_hand("leads", "list", arrange=_older_database, finish=_no_more, commits=("db._upgrade",)),
