@@ -91,6 +91,18 @@ class MergeFields:
             if tag not in there and tag != BUILT_IN:
                 self._create(tag)
 
+    def restore(self, values: Mapping[str, str], answer: object) -> bool:
+        """Makes anew what was deleted meanwhile; whether there was such a field, so that the values must be sent again.
+
+        Mailchimp passes over tags that it does not know, and answers a write with all the contact's merge fields.
+        """
+        found = answer.get("merge_fields") if isinstance(answer, Mapping) else None
+        stored = {str(tag).upper() for tag in found} if isinstance(found, Mapping) else set()
+        lost = [tag for tag, value in values.items() if value and tag not in stored and tag != BUILT_IN]
+        gone = set(lost) - set(self._types()) if lost else set()
+        self.prepare(sorted(gone))
+        return bool(gone)
+
     def check(self, templates: Mapping[str, str]) -> Iterator[Finding]:
         """What the owner should know about the configured fields."""
         there = self._types()

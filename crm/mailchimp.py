@@ -216,14 +216,17 @@ class Mailchimp:
         status = self._status_if_new(enrolment)
         if not status:
             return "", ""
+        values = self._values(enrolment)
         body = {
             "email_address": enrolment.email,
             "status_if_new": status,  # never `status`, which overwrites what the shopper chose
-            "merge_fields": self._values(enrolment),
+            "merge_fields": values,
         }
         data = self._api.request(
             "PUT", member, query={"skip_merge_validation": "true"}, json=body, missing=NO_AUDIENCE
         ).json()
+        if self._fields.restore(values, data):
+            self._write_fields(member, values)
         return str(data.get("status", status)), str(data.get("contact_id", ""))
 
     def _status_if_new(self, enrolment: Enrolment) -> str:
@@ -240,10 +243,11 @@ class Mailchimp:
         return worth_writing(fitted(enrolment, needs_link=not self._options.native_cart))
 
     def _write_fields(self, member: str, values: Mapping[str, str]) -> None:
-        if values:
-            query = {"skip_merge_validation": "true"}
-            body = {"merge_fields": values}
-            self._found(self._api.request("PATCH", member, query=query, json=body, allow=(404,), repeatable=True))
+        query, body = {"skip_merge_validation": "true"}, {"merge_fields": values}
+        for _ in range(2 if values else 0):
+            sent = self._api.request("PATCH", member, query=query, json=body, allow=(404,), repeatable=True)
+            if not self._fields.restore(values, self._found(sent).json()):
+                return
 
     def _found(self, answer: Response) -> Response:
         if answer.status == 404:

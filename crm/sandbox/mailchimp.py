@@ -118,6 +118,13 @@ class MailchimpSandbox:
             member = self.members.get(member_id(email))
             return dict(member.merge_fields) if member else {}
 
+    def delete_field(self, tag: str) -> None:
+        """The owner deletes a merge field, with what all contacts have in it."""
+        with self._lock:
+            del self.merge_fields[tag]
+            for member in self.members.values():
+                member.merge_fields.pop(tag, None)
+
     def tags(self, email: str) -> set[str]:
         """The contact's tags."""
         with self._lock:
