@@ -184,6 +184,7 @@ def forget(
         client,
         lambda hand, ctx, of: hand.forget(ctx, of, email, crms=crms, permanently=permanently),
         every=True,
+        departed=True,
     )
 
 

@@ -10,26 +10,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 
 from connector import tables
 from connector.copying import copy_into, replace_content
 from connector.database_url import file_of, parse_url, sqlite_url
 from connector.db import Database, table
-from connector.engine.facts import ERASURES
-from connector.engine.hand import erase_rows
 from connector.engine.names import rename_again
+from connector.engine.restored import Since
 from connector.errors import ConfigError
 from connector.scratch import temporary
 from connector.writing import new_file
 
 CHECKOUTS = table(tables.Checkout)
-SUPPRESSIONS = table(tables.Suppression)
 
 
 def backup(database_url: str, file: Path, *, overwrite: bool = False) -> int:
@@ -104,16 +100,16 @@ def _open_copy(file: Path, copy: Path) -> Database:
 def _put_back(source: Database, target: Database, now: datetime, *, overwrite: bool) -> int:
     with target.read() as connection:
         present = connection.execute(select(func.count()).select_from(CHECKOUTS)).scalar_one()
-        later = connection.execute(select(SUPPRESSIONS)).all()
+        since = Since.read(connection)
     if present and not overwrite:
         raise ConfigError(
             f"the database {target.name} holds {present} checkouts; add --force to put the backup in their place"
         )
     same_key = source.hash_key == target.hash_key
-    if later and not same_key:
+    if since.suppressed and not same_key:
         raise ConfigError(
-            f"{len(later)} shoppers were suppressed or erased in {target.name} since it was begun anew, and the backup "
-            "cannot know them. Write their addresses down, restore over an empty database, and do it again"
+            f"{len(since.suppressed)} shoppers were suppressed or erased in {target.name} since it was begun anew, and "
+            "the backup cannot know them. Write their addresses down, restore over an empty database, and do it again"
         )
 
     now_called = {first: name for name, first in target.first_names().items()} if same_key else {}
@@ -121,17 +117,10 @@ def _put_back(source: Database, target: Database, now: datetime, *, overwrite: b
     def go_on(connection: Connection) -> None:
         target.read_first_names(connection)
         rename_again(target, connection, now_called)
-        _keep_suppressions(target, connection, later)
+        since.keep(target, connection, now)
         target.begin_anew(connection, now)
 
     replace_content(source, target, go_on)
     target.compact()
     with target.read() as connection:
         return int(connection.execute(select(func.count()).select_from(CHECKOUTS)).scalar_one())
-
-
-def _keep_suppressions(target: Database, connection: Connection, later: Sequence[Row[Any]]) -> None:
-    for row in later:
-        if row.why in ERASURES:
-            erase_rows(target, connection, row.client, row.value)
-    target.upsert(connection, tables.Suppression, [dict(row._mapping) for row in later])

@@ -95,7 +95,7 @@ def _withdraw_everyone(ctx: Context, accounts: Accounts, client: Client) -> None
     with ctx.db.write() as connection:
         for lead in connection.execute(select(LEADS).where(LEADS.c.client == client.id)).all():
             outbox.cancel(connection, client.id, lead.shopper, "", "the client is removed")
-            outbox.withdraw(ctx, connection, lead, "deleted", now)
+            outbox.withdraw(ctx.db, connection, lead, "deleted", now)
             connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
         leaving = (DELIVERIES.c.client == client.id, DELIVERIES.c.kind.in_(("withdraw", "forget")))
         waiting = (*leaving, DELIVERIES.c.state.in_(outbox.OUTSTANDING))

@@ -25,6 +25,7 @@ from connector.rules import BOUGHT, State, next_due
 CHECKOUTS = table(tables.Checkout)
 DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
+WHY_OUT = {"bought": "R7", "superseded": "R6", "expired": "R8", "suppressed": "R10"}  # by hand there is no rule
 
 LETS_GO = or_(DELIVERIES.c.kind == "withdraw", DELIVERIES.c.kind == "forget")
 # Made once: to build and look up a statement costs more than to run it.
@@ -79,7 +80,7 @@ class Done:
         self.ends.append({"b_id": row.id, "b_detail": receipt.detail, "b_now": self.now})
         words = {"enrol": f"step {row.step + 1} delivered to {row.crm}", "refresh": f"fields updated in {row.crm}"}
         said = words.get(row.kind, f"taken out of {row.crm}" if row.kind == "withdraw" else f"erased in {row.crm}")
-        rule = {"refresh": "R6", "withdraw": "R7"}.get(row.kind, "")
+        rule = {"refresh": "R6", "withdraw": WHY_OUT.get(row.reason, "")}.get(row.kind, "")
         if row.shopper:
             self.events.append(line(client.id, row.shopper, self.now, said, rule, row.store, row.checkout_id))
 

@@ -78,7 +78,7 @@ def _supersede(
         return
     next_step = outbox.next_step(connection, lead)
     outbox.cancel(connection, client.id, lead.shopper, "R6", "the shopper corrected the address")
-    outbox.withdraw(ctx, connection, lead, "superseded", now)
+    outbox.withdraw(ctx.db, connection, lead, "superseded", now)
     connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
     values: dict[str, Any] = {"carry_step": next_step, "carry_sequence": lead.sequence, "lifted": lead.lifted}
     if next_step == 0:  # nothing may have gone out under any address

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -10,12 +10,11 @@ from sqlalchemy import Connection, Row, delete, select, update
 from connector import tables
 from connector.address import contact
 from connector.config.shape import nearest
-from connector.db import Database, table
-from connector.engine import outbox, owed, tallies
+from connector.db import table
+from connector.engine import outbox, owed
 from connector.engine.context import Client, Context
-from connector.engine.coupon_removal import forget_coupons
-from connector.engine.facts import ERASED, NOBODYS
-from connector.engine.places import places
+from connector.engine.facts import ERASED
+from connector.engine.removal import end_checkouts, erase_rows, let_go, of_domain
 from connector.engine.story import tell
 from connector.errors import ConfigError
 from connector.rules import BOUGHT, State
@@ -23,13 +22,9 @@ from connector.rules import BOUGHT, State
 CHECKOUTS = table(tables.Checkout)
 CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
-EVENTS = table(tables.Event)
 LEADS = table(tables.Lead)
-ORDERS = table(tables.Order)
 STORES = table(tables.Store)
 SUPPRESSIONS = table(tables.Suppression)
-WINDOWS = table(tables.Window)
-AHEAD = timedelta(days=1)  # at most, of a store's clock before ours
 
 
 def enrol(ctx: Context, client: Client, email: str) -> str:
@@ -49,7 +44,17 @@ def enrol(ctx: Context, client: Client, email: str) -> str:
         )
         _poll_soon(connection, client.id, now)
         tell(connection, client.id, shopper, now, "enrolled by hand", "", row.store, row.id)
-    return f"{row.store}: checkout {row.id} will be enrolled after the next read of the store's orders"
+    return f"{row.store}: checkout {row.id} {_what_enrol_does(row)}"
+
+
+def _what_enrol_does(row: Row[Any]) -> str:
+    after = "after the next read of the store's orders"
+    if row.rule not in ("", "R2", "R3", "R4", "R5"):
+        was = f"{row.state} so far ({row.rule}: {row.reason})"
+        return f"is looked at again {after}. It is {was}, and only R3 and R5 are lifted"
+    if row.state == State.ENROLLED:
+        return f"was enrolled already, and goes through its steps once more {after}"
+    return f"will be enrolled {after}"
 
 
 def remove(ctx: Context, client: Client, email: str) -> str:
@@ -57,8 +62,8 @@ def remove(ctx: Context, client: Client, email: str) -> str:
     shopper = _shopper(ctx, client, email)
     now = ctx.clock()
     with ctx.db.write() as connection:
-        was_lead = _let_go(ctx, connection, client, shopper, "deleted", now)
-        ended = _end_checkouts(connection, client.id, shopper, State.EXPIRED, "", "deleted by hand", now)
+        was_lead = let_go(ctx.db, connection, client.id, shopper, "deleted", now)
+        ended = end_checkouts(connection, client.id, shopper, State.EXPIRED, "", "deleted by hand", now)
         if not (ended or was_lead):
             raise ConfigError(_none_unfinished(client))
         tell(connection, client.id, shopper, now, "deleted by hand")
@@ -95,9 +100,9 @@ def suppress(ctx: Context, client: Client, value: str, *, lift: bool = False) ->
             return "lifted" if lifted else "it was not suppressed"
         row = {"client": client.id, "value": key, "why": "suppressed by hand", "at": now}
         ctx.db.upsert(connection, tables.Suppression, [row], keep=("why", "at"))
-        for shopper in _of_domain(connection, client.id, key) if is_domain else [key]:
-            _let_go(ctx, connection, client, shopper, "suppressed", now)
-            _end_checkouts(connection, client.id, shopper, State.SUPPRESSED, "R10", "suppressed by hand", now)
+        for shopper in of_domain(connection, client.id, key) if is_domain else [key]:
+            let_go(ctx.db, connection, client.id, shopper, "suppressed", now)
+            end_checkouts(connection, client.id, shopper, State.SUPPRESSED, "R10", "suppressed by hand", now)
             tell(connection, client.id, shopper, now, "suppressed by hand", "R10")
     return "suppressed; it becomes no lead any more"
 
@@ -110,9 +115,11 @@ def forget(ctx: Context, client: Client, email: str, *, crms: bool = False, perm
     with ctx.db.write() as connection:
         erase(ctx, connection, client, shopper, ctx.clock(), address=found.address, crms=crms, permanently=permanently)
         left = not_told(connection, client) if crms else ""
+        owing = _still_owing(connection, client, shopper)
     ctx.db.compact()
     where = "here and, at the next delivery, in the CRMs" if crms else "here"
-    return f"erased {where}; a keyed hash stays, so that the address never becomes a lead again{left and f'. {left}'}"
+    said = f"erased {where}; a keyed hash stays, so that the address never becomes a lead again"
+    return ". ".join(filter(None, (said, left, owing)))
 
 
 def not_told(connection: Connection, client: Client) -> str:
@@ -125,36 +132,16 @@ def not_told(connection: Connection, client: Client) -> str:
     return f"{' and '.join(gone)} {are} not in the file any more and not told: erase the contact there by hand"
 
 
-def erase_rows(db: Database, connection: Connection, client: str, shopper: str) -> None:
-    """Deletes what is stored of a shopper, but for what a CRM is still to be told, and the numbers of the report.
-
-    Of orders, a day and an amount under the keyed hash stay.
-    """
-    orders = (ORDERS.c.client == client, ORDERS.c.shopper == shopper)
-    connection.execute(update(ORDERS).where(*orders).values(**NOBODYS))
-    tallies.fold_shopper(db, connection, client, shopper)
-    mine = (WINDOWS.c.client == client, WINDOWS.c.shopper == shopper)
-    connection.execute(update(WINDOWS).where(*mine).values(opened_at=None))  # its count stays: no key is used twice
-    _unname_carts(connection, client, shopper)
-    for rows in (CHECKOUTS, EVENTS, LEADS):
-        connection.execute(delete(rows).where(rows.c.client == client, rows.c.shopper == shopper))
-    ended = (DELIVERIES.c.client == client, DELIVERIES.c.shopper == shopper)
-    connection.execute(delete(DELIVERIES).where(*ended, DELIVERIES.c.state.not_in(outbox.OUTSTANDING)))
-    forget_coupons(connection, client, shopper)
-
-
-def _unname_carts(connection: Connection, client: str, shopper: str) -> None:
-    """The same cart may stand under an address that was corrected, and its id can be the link to it."""
-    query = select(CHECKOUTS.c.store, CHECKOUTS.c.id, CHECKOUTS.c.started_at)
-    carts = connection.execute(query.where(CHECKOUTS.c.client == client, CHECKOUTS.c.shopper == shopper)).all()
-    if not carts:
-        return
-    since = min(cart.started_at for cart in carts) - AHEAD
-    ended = DELIVERIES.c.state.not_in(outbox.OUTSTANDING)
-    for rows, those in ((EVENTS, (EVENTS.c.at > since,)), (DELIVERIES, (DELIVERIES.c.due_at > since, ended))):
-        for theirs in places(rows, "checkout_id", ((cart.store, cart.id) for cart in carts)):
-            named = update(rows).where(rows.c.client == client, *those, theirs)
-            connection.execute(named.values(store="", checkout_id=""))
+def _still_owing(connection: Connection, client: Client, shopper: str) -> str:
+    here = (DELIVERIES.c.client == client.id, DELIVERIES.c.shopper == shopper, DELIVERIES.c.email.is_not(None))
+    waiting = select(DELIVERIES.c.crm).where(*here, DELIVERIES.c.state.in_(outbox.OUTSTANDING)).distinct()
+    gone = sorted(crm for crm in connection.execute(waiting).scalars() if client.crm(crm) is None)
+    if not gone:
+        return ""
+    return (
+        f"The address is kept, at most for keep_for, till {' and '.join(gone)} can be told to let the shopper go: put "
+        "that back into the file, or take the shopper out there by hand"
+    )
 
 
 def erase(
@@ -170,7 +157,7 @@ def erase(
     why: str = ERASED,
 ) -> None:
     """Erases a shopper here, and queues it for the CRMs, which takes the address: "" where it is not known."""
-    _let_go(ctx, connection, client, shopper, "deleted", now)
+    let_go(ctx.db, connection, client.id, shopper, "deleted", now)
     erase_rows(ctx.db, connection, client.id, shopper)
     row = {"client": client.id, "value": shopper, "why": why, "at": now}
     ctx.db.upsert(connection, tables.Suppression, [row])
@@ -268,32 +255,6 @@ def _choose(wrong: str, known: list[str]) -> str:
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def _let_go(ctx: Context, connection: Connection, client: Client, shopper: str, reason: str, now: datetime) -> bool:
-    """Whether the shopper was a lead."""
-    here = (LEADS.c.client == client.id, LEADS.c.shopper == shopper)
-    lead: Row[Any] | None = connection.execute(select(LEADS).where(*here)).first()
-    outbox.cancel(connection, client.id, shopper, "", reason)
-    if lead is not None:
-        outbox.withdraw(ctx, connection, lead, reason, now)
-        connection.execute(delete(LEADS).where(*here))
-    return lead is not None
-
-
-def _end_checkouts(
-    connection: Connection, client: str, shopper: str, state: State, rule: str, reason: str, now: datetime
-) -> int:
-    open_ones = (CHECKOUTS.c.client == client, CHECKOUTS.c.shopper == shopper, CHECKOUTS.c.state.not_in(BOUGHT))
-    values: dict[str, Any] = {"state": state, "rule": rule, "reason": reason, "decide_at": None, "updated_at": now}
-    if state is State.SUPPRESSED:  # the address is not kept of those who must never be a lead
-        values |= {"email": None, "payload": None}
-    return int(connection.execute(update(CHECKOUTS).where(*open_ones).values(**values)).rowcount)
-
-
-def _of_domain(connection: Connection, client: str, domain: str) -> list[str]:
-    query = select(LEADS.c.shopper, LEADS.c.email).where(LEADS.c.client == client)
-    return [row.shopper for row in connection.execute(query) if row.email.lower().endswith(domain)]
 
 
 def _poll_soon(connection: Connection, client: str, now: datetime) -> None:

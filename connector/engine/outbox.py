@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, literal_column, select, update
 
 from connector import tables
-from connector.db import table
+from connector.db import Database, table
 from connector.engine.context import Context
 from connector.engine.payload import Applied
 from connector.model import LeadId
@@ -72,7 +72,7 @@ def cancel(connection: Connection, client: str, shopper: str, rule: str, why: st
 
 
 def withdraw(
-    ctx: Context, connection: Connection, lead: Row[Any], reason: str, now: datetime, *, order_id: str = ""
+    db: Database, connection: Connection, lead: Row[Any], reason: str, now: datetime, *, order_id: str = ""
 ) -> None:
     """Queues a withdrawal for every CRM in which an enrolment of this shopper was so much as tried."""
     tried = (
@@ -92,7 +92,7 @@ def withdraw(
             row = _row(dict(lead._mapping), crm, "withdraw", key, now, reason=reason, order_id=order_id, priority=1)
             rows.append({**row, "email": lead.email, "applied": applied.write()})
     connection.execute(update(DELIVERIES).where(*tried).values(withdrawn=True))
-    ctx.db.insert_new(connection, tables.Delivery, rows)
+    db.insert_new(connection, tables.Delivery, rows)
 
 
 def _leads_of(row: Row[Any], lead: Row[Any]) -> Iterator[LeadId]:

@@ -274,5 +274,5 @@ def _release_leads(
 ) -> None:
     for lead in _leads_of(connection, client.id, row):
         cancel(connection, client.id, lead.shopper, "R7", "the shopper bought")
-        withdraw(ctx, connection, lead, "bought", now, order_id=f"{order.store}/{order.id}" if order else "")
+        withdraw(ctx.db, connection, lead, "bought", now, order_id=f"{order.store}/{order.id}" if order else "")
         connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))

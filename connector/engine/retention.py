@@ -41,7 +41,7 @@ def expire_leads(ctx: Context, client: Client, now: datetime) -> int:
             leads = connection.execute(select(LEADS).where(*old).limit(BATCH)).all()
             for lead in leads:
                 outbox.cancel(connection, client.id, lead.shopper, "R8", "the lead is too old")
-                outbox.withdraw(ctx, connection, lead, "expired", now)
+                outbox.withdraw(ctx.db, connection, lead, "expired", now)
                 connection.execute(delete(LEADS).where(LEADS.c.id == lead.id))
                 days = client.policy.keep_for.days
                 connection.execute(

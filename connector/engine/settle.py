@@ -51,6 +51,13 @@ def settle(ctx: Context, client: Client, results: Sequence[tuple[Job, Receipt | 
                 _again(connection, client, job, result, lead, now)
         done.write(ctx, connection, client)
         endings.leave_no_trace(connection, client.id, {job.row.shopper for job, _ in results})
+    if any(isinstance(result, Receipt) and _kept_for_it(job.row) for job, result in results):
+        ctx.db.compact()
+
+
+def _kept_for_it(row: Row[Any]) -> bool:
+    """Whether of somebody erased, or deleted by hand, the address was kept only till the CRM had been told."""
+    return bool(row.kind == "forget" or (row.kind == "withdraw" and row.reason == "deleted"))
 
 
 def _leads(connection: Connection, client: str, shoppers: Sequence[str]) -> dict[str, Row[Any]]:

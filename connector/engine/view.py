@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, literal_column, select
 
 from connector import tables
+from connector.address import contact
 from connector.db import table
 from connector.engine import owed
 from connector.engine.context import Client, Context
+from connector.engine.facts import Suppressions
 from connector.engine.notes import read_notes
 from connector.engine.outbox import PENDING
 from connector.engine.payload import read_payload
@@ -116,13 +118,10 @@ def explain(ctx: Context, client: Client, email: str) -> dict[str, Any] | None:
         query = select(EVENTS).where(EVENTS.c.client == client.id, EVENTS.c.shopper == shopper)
         # Sorted here: asked for the order, SQLite takes the index by time, and looks through every shopper's lines.
         events = sorted(connection.execute(query), key=lambda event: (event.at, event.id)) if shopper else []
-        here = (SUPPRESSIONS.c.client == client.id, SUPPRESSIONS.c.value == shopper)
-        suppressed = connection.execute(select(SUPPRESSIONS).where(*here)).first()
-    if not known and not events and suppressed is None:
+        suppressed = _why_suppressed(ctx, connection, client, shopper, email)
+    if not known and not events and not suppressed:
         return None
-    newest = known[0] if known else {"state": "suppressed", "reason": "", "rule": "R10"}
-    if suppressed is not None and not known:
-        newest = {"state": "suppressed", "reason": f"{suppressed.why} on {_time(suppressed.at)}", "rule": "R10"}
+    newest = known[0] if known else {"state": "suppressed", "reason": suppressed, "rule": "R10"}
     return {
         "client": client.id,
         "email": email,
@@ -132,6 +131,17 @@ def explain(ctx: Context, client: Client, email: str) -> dict[str, Any] | None:
         "leads": known,
         "events": [{"at": _time(event.at), "what": event.what, "rule": event.rule} for event in events],
     }
+
+
+def _why_suppressed(ctx: Context, connection: Connection, client: Client, shopper: str, email: str) -> str:
+    """R10, also by the domain and by the file; "" where nothing keeps the shopper from becoming a lead."""
+    found = contact(email)
+    if not shopper or found is None:
+        return ""
+    why = Suppressions.load(ctx, connection, client, [(shopper, found.address)]).why(shopper, found.address)
+    here = (SUPPRESSIONS.c.client == client.id, SUPPRESSIONS.c.value.in_((shopper, f"@{found.domain}")))
+    since = connection.execute(select(func.min(SUPPRESSIONS.c.at)).where(*here, SUPPRESSIONS.c.why == why)).scalar()
+    return f"{why} on {_time(since)}" if since else why
 
 
 def deliveries(
