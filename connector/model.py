@@ -235,6 +235,7 @@ class Enrolment:
     step: int = 0
     generation: int = 1  # as in LeadId
     made_by: str = ""  # the id of the checkout that made the lead, where it shows another one
+    shown_store: str = ""  # whose checkout it shows, where that is another store's
     former: tuple[LeadId, ...] = ()  # earlier leads of the shopper of which this CRM may still have something
     may_subscribe: bool = False  # R9: whether a contact that does not exist yet may be subscribed
     step_at: datetime | None = None  # no effect of this step is older, if that is known better than by lead_at (UTC)

@@ -75,12 +75,12 @@ class Carts:
         for lead in enrolment.former:
             self._delete(_cart_id(lead, enrolment.email))
         for line in _merged(checkout.lines):
-            self._put_product(enrolment.store, line)
+            self._put_product(_shown_store(enrolment), line)
         body = {
             "id": _cart_id(enrolment.lead, enrolment.email),
             "customer": _customer(enrolment.email, checkout),
             **_cart(enrolment),
-            "lines": [{"id": str(n), **row} for n, row in enumerate(_rows(enrolment.store, checkout.lines), 1)],
+            "lines": [{"id": str(n), **row} for n, row in enumerate(_rows(_shown_store(enrolment), checkout.lines), 1)],
         }
         return self._create(f"{self._store}/carts", body)
 
@@ -93,8 +93,8 @@ class Carts:
         path, there = found
         self._api.request("PATCH", path, json=_cart(enrolment), repeatable=True)
         for line in _merged(checkout.lines):
-            self._put_product(enrolment.store, line)
-        rows = list(_rows(enrolment.store, checkout.lines))
+            self._put_product(_shown_store(enrolment), line)
+        rows = list(_rows(_shown_store(enrolment), checkout.lines))
         # Existing lines are rewritten rather than replaced: adding lines was seen to copy the whole cart
         # (github.com/mailchimp/mailchimp-client-lib-codegen/issues/210), so that is kept for carts that grew.
         for line_id, row in zip(there, rows, strict=False):
@@ -222,6 +222,11 @@ class Carts:
 def _cart_id(lead: LeadId, email: str) -> str:
     text = "\n".join((lead.store, lead.checkout_id, email.lower(), str(lead.generation)))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _shown_store(enrolment: Enrolment) -> str:
+    """Where the items are sold: two stores may give one id to different products."""
+    return enrolment.shown_store or enrolment.store
 
 
 def _slug(*parts: str) -> str:

@@ -305,6 +305,7 @@ def _enrolment(
         step=row.step,
         generation=row.generation,
         made_by=lead.checkout_id,
+        shown_store=shown.store,
         former=former,
         may_subscribe=opted_in or crm.subscribe == "eligible",
         repeated=row.attempts > 0 or asked_anew,

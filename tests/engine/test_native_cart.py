@@ -226,3 +226,13 @@ def test_who_is_erased_leaves_no_name_of_an_earlier_cart(shop: Open) -> None:
     with acme.ctx.db.read() as connection:
         every = {each.name: connection.execute(each.select()).all() for each in SQLModel.metadata.sorted_tables}
     assert {name for name, rows in every.items() if any(first in str(row) for row in rows)} <= {"checkouts"}
+
+
+def test_what_a_sister_store_shows_is_sold_there(shop: Open) -> None:
+    acme = shop()
+    acme.woo.abandon(ANN)
+    acme.go_on()
+    acme.shop.abandon(ANN)
+    acme.go_on()
+    products = [line["product_id"] for cart in acme.carts for line in cart["lines"]]
+    assert [product.partition("_")[0] for product in products] == ["shop"]

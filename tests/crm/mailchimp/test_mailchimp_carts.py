@@ -98,3 +98,15 @@ def test_a_refresh_after_the_withdrawal_makes_no_cart(make: Make) -> None:
     at.crm.withdraw(withdrawal(order=order()))
     at.crm.refresh(at.enrolment(checkout=checkout(id=SHOWN), made_by=OWN))
     assert (at.sandbox.carts(EMAIL), at.count()) == ([], 1)
+
+
+def test_a_sister_stores_product_with_the_same_id_is_another_product(make: Make) -> None:
+    at = make("native_cart")
+    at.crm.enrol(at.enrolment())
+    course = checkout(replace(line("11"), title="Course"), id=SHOWN)
+    at.crm.refresh(at.enrolment(checkout=course, made_by=OWN, shown_store="acme-courses"))
+    products = at.sandbox.commerce.shops[f"winback-{AUDIENCE}"].products
+    titles = [variant["title"] for variants in products.values() for variant in variants.values()]
+    assert titles == ["Yearly", "Course"]
+    (cart,) = at.sandbox.carts(EMAIL)
+    assert [row["product_id"] for row in cart["lines"]] == ["acme-courses_11"]
