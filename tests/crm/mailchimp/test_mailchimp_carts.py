@@ -7,6 +7,8 @@ from dataclasses import replace
 from mailchimp_case import EMAIL, URL, Make, checkout, line, order, withdrawal
 
 from connector.model import LeadId
+from connector.sandbox import Fault
+from crm.sandbox._mailchimp_wire import problem
 from crm.sandbox.mailchimp import AUDIENCE
 
 BOB = "bob@example.com"
@@ -110,3 +112,15 @@ def test_a_sister_stores_product_with_the_same_id_is_another_product(make: Make)
     assert titles == ["Yearly", "Course"]
     (cart,) = at.sandbox.carts(EMAIL)
     assert [row["product_id"] for row in cart["lines"]] == ["acme-courses_11"]
+
+
+def test_a_line_that_mailchimp_does_not_delete_holds_nothing_up(make: Make) -> None:
+    at = make("native_cart")
+    at.crm.enrol(at.enrolment(checkout=checkout(line("11"), line("12"))))
+    said = problem(400, "Bad Request", "In order to delete this line item, delete the parent resource.")
+    at.sandbox.server.fault = lambda r: Fault(said) if r.method == "DELETE" and "/lines/" in r.path else None
+    for deliver in (at.crm.refresh, at.crm.enrol):
+        deliver(at.enrolment(checkout=checkout(line("13"), url=URL + "&n=2")))
+    (cart,) = at.sandbox.carts(EMAIL)
+    rows = [row["product_id"] for row in cart["lines"]]
+    assert (rows, cart["checkout_url"], at.count()) == (["acme-shop_13", "acme-shop_12"], URL + "&n=2", 1)
