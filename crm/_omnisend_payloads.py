@@ -90,7 +90,7 @@ def started(enrolment: Enrolment, name: str, marks: Sequence[str]) -> Json:
         **enrolment.fields,
         "store": enrolment.store,
         "step": enrolment.step + 1,
-        "cartID": checkout.id,
+        "cartID": enrolment.lead.checkout_id,  # as `left` has it, whatever checkout the lead shows now
         "value": float(checkout.total.amount),
         "currency": checkout.total.currency,
         "lineItems": [_item(line) for line in checkout.lines],

@@ -54,6 +54,13 @@ def test_a_buyer_leaves_by_omnisends_own_event(sandbox: OmnisendSandbox) -> None
     assert calls(sandbox) == [READ, EVENT, UNTAG]
 
 
+def test_a_step_and_the_purchase_name_one_cart_whatever_checkout_the_lead_shows(sandbox: OmnisendSandbox) -> None:
+    newer = replace(enrolment().checkout, id="c2")
+    adapter(sandbox).enrol(enrolment(key="step-2", step=1, checkout=newer, made_by="c1"))
+    adapter(sandbox).withdraw(withdrawal())
+    assert [event["properties"]["cartID"] for event in sandbox.events] == ["c1", "c1"]
+
+
 def test_the_time_of_an_order_is_when_it_was_placed(sandbox: OmnisendSandbox) -> None:
     out = withdrawal()
     assert out.order is not None
