@@ -16,11 +16,14 @@ class ConfigError(WinbackError):
 
 
 class TransientError(WinbackError):
-    """Try again later. `retry_after` is in seconds where the other side named a time, else None."""
+    """Try again later. `retry_after` is in seconds where the other side named a time, else None.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `alone` says that only this shopper has to wait: the account is well, and nobody else waits with them.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, *, alone: bool = False) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after, self.alone = retry_after, alone
 
 
 class RejectedError(WinbackError):

@@ -264,6 +264,7 @@ class Withdrawal:
     order: Order | None = None
     generation: int = 1
     former: tuple[LeadId, ...] = ()  # other leads of the shopper of which this CRM may still have something
+    tried_at: datetime | None = None  # when what it undoes was last tried; None where that is not known (UTC)
 
     @property
     def lead(self) -> LeadId:

@@ -26,10 +26,9 @@ Cost        For 100 enrolments (a round) by metric: 1 read of profiles, 1 bulk r
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -47,9 +46,8 @@ from crm._klaviyo_api import MOST, PAGE, PROFILES, Api, Contact
 T = TypeVar("T")
 
 DEFAULT_METRIC = "Started Checkout"
-TAKING_IN = timedelta(minutes=10)  # how long a new profile may be on its way through Klaviyo's queue
+QUEUED = timedelta(days=1)  # how long an event at most lies in Klaviyo's queue, where it makes no profile yet
 NEW, KEPT = "+new", 6  # marks a profile that its enrolment made; keys that a profile remembers
-REMEMBERED = 10_000  # addresses; more than come in that time
 REFUSALS = 3  # of bulk requests, before the rest of a batch goes one by one
 
 
@@ -143,8 +141,6 @@ class Klaviyo:
     def __init__(self, options: KlaviyoOptions, http: Http) -> None:
         self._options = options
         self._api = Api(options, options.api_key.get_secret_value(), http)
-        self._young: dict[str, datetime] = {}
-        self._lock = threading.Lock()
 
     def check(self) -> Health:
         """Asks for the account, a profile, the list and the metric."""
@@ -256,7 +252,6 @@ class Klaviyo:
                 alone += self._track_part(part)
         for job in alone:
             self._track_one(job)
-        self._remember(job for job in tracked if not (job.contact or isinstance(job.answer, RejectedError)))
 
     def _track_part(self, part: Sequence[tuple[Job, bytes]]) -> list[Job]:
         """Returns those that Klaviyo did not take in bulk."""
@@ -282,12 +277,6 @@ class Klaviyo:
         except WinbackError as error:
             job.answer = error
 
-    def _remember(self, jobs: Iterable[Job]) -> None:
-        with self._lock:
-            self._young.update((job.enrolment.email, job.enrolment.at) for job in jobs)
-            while len(self._young) > REMEMBERED:
-                del self._young[next(iter(self._young))]
-
     def refresh(self, enrolment: Enrolment) -> Receipt:
         """R6: writes the profile's properties; no event, no list, no tag."""
         return Receipt(contact_id=self._api.write(payloads.profile(enrolment, tags=False)))
@@ -295,13 +284,14 @@ class Klaviyo:
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """R7: off our lists, our tags off, and the event that the flow filters look for.
 
-        Raises TransientError while a profile that was enrolled minutes ago may still be in Klaviyo's queue.
+        Raises TransientError while the event that is to make the profile may still be in Klaviyo's queue.
         """
+        campaigns = [self._options.default_campaign(), *(self._campaign(each) for each in withdrawal.campaigns)]
         contact = self._api.contact(withdrawal.email)
         if contact is None:
-            self._wait_for_young(withdrawal)
+            if any(campaign.metric for campaign in campaigns):  # joining a list makes the profile at once
+                _wait_for_new(withdrawal)
             return
-        campaigns = [self._options.default_campaign(), *(self._campaign(each) for each in withdrawal.campaigns)]
         for list_id in sorted({campaign.list for campaign in campaigns if campaign.list}):
             self._api.leave(list_id, [contact.id])
         tags = payloads.retag(withdrawal)
@@ -311,16 +301,8 @@ class Klaviyo:
         elif tags:
             self._api.patch(contact.id, {"type": "profile", "attributes": {}, **tags})
 
-    def _wait_for_young(self, withdrawal: Withdrawal) -> None:
-        with self._lock:
-            sent = self._young.get(withdrawal.email)
-        if sent and withdrawal.at - sent < TAKING_IN:
-            raise TransientError("Klaviyo is still taking in this new contact, who is withdrawn after that", 30.0)
-
     def forget(self, email: str, *, permanently: bool) -> None:
         """Erases the profile for ever, or else takes back what Winback put there: properties, tags, list."""
-        with self._lock:
-            self._young.pop(email, None)
         contact = self._api.contact(email)
         if contact is None:
             return
@@ -354,6 +336,12 @@ def _judge(job: Job, contact: Contact | None) -> None:
     job.contact, job.contact_id = contact, contact.id
     if why := contact.refusal(job.list_id):
         job.answer = Receipt(Outcome.NO_CONSENT, f"Klaviyo will not mail this contact: {why}", contact.id)
+
+
+def _wait_for_new(withdrawal: Withdrawal) -> None:
+    if withdrawal.tried_at and withdrawal.at - withdrawal.tried_at < QUEUED and withdrawal.reason != "expired":
+        words = "Klaviyo has not made this new contact yet, who is taken out as soon as it has"
+        raise TransientError(words, alone=True)
 
 
 def _together(jobs: Sequence[Job], send: Callable[[Sequence[Job]], None]) -> None:

@@ -105,14 +105,16 @@ def _withdraw_everyone(ctx: Context, accounts: Accounts, client: Client) -> None
     for crm in client.config.crms:
         drain(ctx, accounts, client, crm.id, report, None)
     with ctx.db.read() as connection:
-        left = [row.crm for row in connection.execute(select(DELIVERIES.c.crm).where(*waiting))]
-    if gone := sorted({crm for crm in left if client.crm(crm) is None}):
+        columns = (DELIVERIES.c.crm, DELIVERIES.c.error, DELIVERIES.c.detail)
+        left = connection.execute(select(*columns).where(*waiting)).all()
+    if gone := sorted({row.crm for row in left if client.crm(row.crm) is None}):
         raise ConfigError(
             f"shoppers are still in {', '.join(gone)}, which is not in the configuration any more. Nothing is deleted. "
             "Put it back into the file and run this again, or add --abandon to leave them there"
         )
     if left:
-        why = "; ".join(f"{name}: {error}" for name, error in sorted(report.errors.items()))
+        said = {f"{client.id}/{row.crm}": row.error or row.detail for row in left} | report.errors
+        why = "; ".join(f"{name}: {error}" for name, error in sorted(said.items()))
         waits = "1 withdrawal is" if len(left) == 1 else f"{len(left)} withdrawals are"
         raise TransientError(f"{waits} not acknowledged yet ({why}). Nothing is deleted; run it again")
 

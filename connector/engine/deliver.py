@@ -292,7 +292,8 @@ def _account_after(
     ctx: Context, accounts: Accounts, client: str, crm: str, results: Sequence[Result], claimed: int
 ) -> Round:
     """After a round: a whole round in trouble is the account's trouble; any success is its recovery."""
-    errors = [result for _, result in results if isinstance(result, (ConfigError, TransientError))]
+    failures = [result for _, result in results if isinstance(result, (ConfigError, TransientError))]
+    errors = [error for error in failures if not (isinstance(error, TransientError) and error.alone)]
     fine = sum(isinstance(result, Receipt) for _, result in results)
     config = next((error for error in errors if isinstance(error, ConfigError)), None)
     asked = next((error for error in errors if isinstance(error, TransientError) and error.retry_after), None)
@@ -308,4 +309,5 @@ def _account_after(
         with ctx.db.write() as connection:
             here = (CRMS.c.client == client, CRMS.c.id == crm, CRMS.c.failures > 0)
             connection.execute(update(CRMS).where(*here).values(failures=0, error="", paused=False, retry_at=None))
-    return Round(claimed, fine, len(results) - fine, str(errors[0]) if errors else "", more=True)
+    waiting = len(failures) - len(errors)
+    return Round(claimed, fine, len(results) - fine - waiting, str(errors[0]) if errors else "", more=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -83,11 +84,15 @@ def withdraw(
         DELIVERIES.c.withdrawn.is_(False),
     )
     put_on: dict[str, list[str]] = defaultdict(list)
+    last: dict[str, datetime] = {}
     for each in connection.execute(select(DELIVERIES).where(*tried)):
         put_on[each.crm].append(Applied.read(each.applied).put_on_for(*_leads_of(each, lead)).write())
+        if each.attempted_at is not None and each.state != "failed":  # what was refused is not on its way
+            last[each.crm] = max(each.attempted_at, last.get(each.crm, each.attempted_at))
     rows = []
     for crm in sorted(put_on):
-        for account, applied in Applied.by_account(put_on[crm]).items():
+        for account, known in Applied.by_account(put_on[crm]).items():
+            applied = replace(known, tried_at=last.get(crm))
             key = f"withdraw:{lead.client}:{lead.shopper}:{crm}:{lead.generation}:{reason}:{order_id}:{account}"
             row = _row(dict(lead._mapping), crm, "withdraw", key, now, reason=reason, order_id=order_id, priority=1)
             rows.append({**row, "email": lead.email, "applied": applied.write()})

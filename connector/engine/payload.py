@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -30,19 +31,25 @@ class Applied:
     """The tags and campaigns that deliveries put on, or may have put on; campaigns as plain JSON values.
 
     `accounts` are those that the CRM answered as then: what was put on in one is taken off in that one only. `leads`
-    are those that it was put on for, each as [store, checkout, generation]; only a withdrawal names them.
+    are those that it was put on for, each as [store, checkout, generation], and `tried_at` is when it was last sent, in
+    UTC, where that is known; only a withdrawal names these two.
     """
 
     tags: tuple[str, ...] = ()
     campaigns: tuple[Any, ...] = ()
     accounts: tuple[str, ...] = ()
     leads: tuple[Any, ...] = ()
+    tried_at: datetime | None = None
 
     @classmethod
     def read(cls, text: str) -> Applied:
         """What was written; nothing for an empty text."""
         found = json.loads(text) if text else {}
-        return cls(*(tuple(found.get(name, ())) for name in ("tags", "campaigns", "accounts", "leads")))
+        tags, campaigns, accounts, leads = (
+            tuple(found.get(name, ())) for name in ("tags", "campaigns", "accounts", "leads")
+        )
+        tried_at = datetime.fromisoformat(found["tried_at"]) if "tried_at" in found else None
+        return cls(tags, campaigns, accounts, leads, tried_at)
 
     @classmethod
     def all_of(cls, texts: Iterable[str]) -> Applied:
@@ -91,7 +98,11 @@ class Applied:
 
     def write(self) -> str:
         """As JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        values = asdict(self)
+        tried_at = values.pop("tried_at")
+        if tried_at:
+            values["tried_at"] = tried_at.isoformat()
+        return json.dumps(values, ensure_ascii=False)
 
 
 def _each_once(values: Iterable[Any]) -> tuple[Any, ...]:

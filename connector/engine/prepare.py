@@ -350,6 +350,7 @@ def _withdrawal(connection: Connection, client: Client, crm: CrmOptions, row: Ro
         order=_order(connection, client.id, row) if bought else None,
         generation=row.generation,
         former=applied.other_leads(LeadId(row.store, row.checkout_id, row.generation)),
+        tried_at=applied.tried_at,
     )
     return Job(row, withdrawal)
 

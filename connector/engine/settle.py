@@ -24,6 +24,7 @@ DELIVERIES = table(tables.Delivery)
 LEADS = table(tables.Lead)
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(hours=6)
+LONGEST_ALONE = timedelta(minutes=10)  # where all is well but for this one shopper, who must not miss the moment
 
 
 def backoff(attempts: int, jitter: Callable[[], float] = random.random) -> timedelta:
@@ -143,6 +144,8 @@ def _again(
     wait = timedelta(0) if isinstance(error, ConfigError) else backoff(row.attempts + 1)
     if isinstance(error, TransientError) and error.retry_after:
         wait = max(wait, timedelta(seconds=error.retry_after))
+    if isinstance(error, TransientError) and error.alone:
+        wait = min(wait, LONGEST_ALONE)
     state = "cancelled" if lead is None and row.kind in ("enrol", "refresh") else "pending"
     connection.execute(
         update(DELIVERIES).where(DELIVERIES.c.id == row.id).values(state=state, next_at=now + wait, error=str(error))

@@ -154,19 +154,25 @@ def test_a_buyer_still_in_the_queue_is_withdrawn_after_it() -> None:
     with sandbox.server:
         klaviyo = adapter(sandbox)
         klaviyo.enrol(enrolment())
-        with pytest.raises(TransientError, match="taking in") as caught:
-            klaviyo.withdraw(withdrawal())
-        assert caught.value.retry_after == 30
+        for at in (NOW + timedelta(minutes=1), NOW + timedelta(hours=23)):
+            with pytest.raises(TransientError, match="not made this new contact yet") as caught:
+                adapter(sandbox).withdraw(withdrawal(tried_at=NOW, at=at))
+            assert caught.value.alone
         sandbox.work_off()
-        klaviyo.withdraw(withdrawal())
+        klaviyo.withdraw(withdrawal(tried_at=NOW))
         sandbox.work_off()
         assert [effect.what for effect in sandbox.effects] == ["enrolled", "withdrawn"]
 
 
-def test_a_profile_that_never_came_is_let_go() -> None:
-    sandbox = serve(deferred=True)
-    with sandbox.server:
-        klaviyo = adapter(sandbox)
-        klaviyo.enrol(enrolment())
-        klaviyo.withdraw(withdrawal(at=NOW + timedelta(minutes=11)))
-        assert calls(sandbox)[-1] == READ
+def test_a_profile_that_never_came_is_let_go(sandbox: KlaviyoSandbox) -> None:
+    adapter(sandbox).withdraw(withdrawal(tried_at=NOW, at=NOW + timedelta(days=1)))
+    adapter(sandbox).withdraw(withdrawal(tried_at=NOW, reason="expired", order=None))
+    assert calls(sandbox) == [READ, READ]
+
+
+def test_joining_a_list_leaves_nothing_in_the_queue(by_list: KlaviyoSandbox) -> None:
+    adapter(by_list).withdraw(withdrawal(tried_at=NOW))
+    by_list.server.journal.clear()
+    with pytest.raises(TransientError):
+        adapter(by_list).withdraw(withdrawal(tried_at=NOW, campaigns=({"metric": "Started Checkout"},)))
+    assert calls(by_list) == [READ]
