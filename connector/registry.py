@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -131,11 +131,12 @@ class TellsConsent(Protocol):
 
 @dataclass(frozen=True)
 class Habits:
-    """What `check` should know of a CRM to advise well. An adapter says it as `habits`, where it differs from this."""
+    """What `check` and the engine should know of a CRM. An adapter says it as `habits`, where it differs from this."""
 
     starts: str = ""  # what a campaign starts there and has waits of its own: a flow, an automation
     always: bool = False  # something starts also without a configured campaign
     field_bytes: int | None = None  # a longer value is cut
+    takes_in: timedelta = timedelta(0)  # how long what it took may lie in its queue: who is erased sooner is made anew
 
 
 class Crm(Protocol):

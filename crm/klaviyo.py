@@ -46,6 +46,7 @@ from crm._klaviyo_api import MOST, PAGE, PROFILES, Api, Contact
 T = TypeVar("T")
 
 DEFAULT_METRIC = "Started Checkout"
+TAKES_IN = timedelta(hours=1)  # a great deal longer than Klaviyo's queue usually is
 QUEUED = timedelta(days=1)  # how long an event at most lies in Klaviyo's queue, where it makes no profile yet
 NEW, KEPT = "+new", 6  # marks a profile that its enrolment made; keys that a profile remembers
 REFUSALS = 3  # of bulk requests, before the rest of a batch goes one by one
@@ -135,7 +136,7 @@ class Klaviyo:
         "Klaviyo lists that metric. In a flow of a list, also allow re-entry."
     )
     repeats: ClassVar[str] = ""
-    habits: ClassVar[Habits] = Habits(starts="flow", always=True)
+    habits: ClassVar[Habits] = Habits(starts="flow", always=True, takes_in=TAKES_IN)
     Options: ClassVar[type[CrmOptions]] = KlaviyoOptions
 
     def __init__(self, options: KlaviyoOptions, http: Http) -> None:

@@ -24,6 +24,7 @@ Cost        3 requests for each enrolment: ask, write, start. 400 a minute make 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -38,6 +39,7 @@ from crm._omnisend_api import CALLS, Api, Contact
 from crm._omnisend_merge import MERGE
 
 MOST_TAGS = 100  # in one request
+TAKES_IN = timedelta(hours=1)  # events and tags: a great deal longer than Omnisend's queue usually is
 OWN_SHOP = ("", "api", "custom")  # platforms of brands whose orders nobody but us reports
 CANNOT_DELETE = (
     "Omnisend's API cannot delete a contact. What Winback put there is gone; delete the contact itself in Omnisend "
@@ -109,7 +111,7 @@ class Omnisend:
         "If the answer to an event is lost and Omnisend has not worked it off when Winback asks, the event is sent "
         "again. With Frequency set to 1 hour the automation still starts once."
     )
-    habits: ClassVar[Habits] = Habits(starts="automation", always=True)
+    habits: ClassVar[Habits] = Habits(starts="automation", always=True, takes_in=TAKES_IN)
     Options: ClassVar[type[CrmOptions]] = OmnisendOptions
 
     def __init__(self, options: OmnisendOptions, http: Http) -> None:

@@ -11,7 +11,7 @@ from connector import tables
 from connector.address import contact
 from connector.config.shape import nearest
 from connector.db import table
-from connector.engine import outbox, owed
+from connector.engine import erasures, outbox, owed
 from connector.engine.context import Client, Context
 from connector.engine.facts import ERASED
 from connector.engine.removal import end_checkouts, erase_rows, let_go, of_domain
@@ -158,11 +158,12 @@ def erase(
 ) -> None:
     """Erases a shopper here, and queues it for the CRMs, which takes the address: "" where it is not known."""
     let_go(ctx.db, connection, client.id, shopper, "deleted", now)
+    for crm in client.config.crms if crms and address else ():
+        at = erasures.earliest(connection, client.id, shopper, crm, now)  # after erase_rows nobody knows
+        outbox.erase(ctx, connection, client.id, shopper, address, crm.id, permanently, now, at)
     erase_rows(ctx.db, connection, client.id, shopper)
     row = {"client": client.id, "value": shopper, "why": why, "at": now}
     ctx.db.upsert(connection, tables.Suppression, [row])
-    for crm in client.config.crms if crms and address else ():
-        outbox.erase(ctx, connection, client.id, shopper, address, crm.id, permanently, now)
 
 
 def retry(ctx: Context, client: Client, delivery: int | None = None) -> str:

@@ -19,6 +19,7 @@ from connector.rules import delivery_key
 
 DELIVERIES = table(tables.Delivery)
 OUTSTANDING = ("pending", "sending")
+NOT_YET = "waits until {} has worked off what it was sent before"
 # Written out, not as a parameter: only so the databases know that ix_deliveries_pending holds all of these.
 PENDING = DELIVERIES.c.state == literal_column("'pending'")
 
@@ -168,11 +169,13 @@ def erase(
     crm: str,
     permanently: bool,
     now: datetime,
+    at: datetime,
 ) -> None:
-    """Queues the erasure of a contact in one CRM. The address is kept until the CRM has acknowledged it."""
+    """Queues the erasure of a contact in one CRM, for `at`. The address is kept until the CRM has acknowledged it."""
     lead = {"client": client, "shopper": shopper, "generation": 0, "store": "", "checkout_id": ""}
     reason = "permanently" if permanently else ""
     row = _row(
         lead, crm, "forget", f"forget:{client}:{shopper}:{crm}:{now.timestamp()}", now, reason=reason, priority=2
     )
-    ctx.db.insert_new(connection, tables.Delivery, [{**row, "email": email}])
+    waits = {"next_at": at, "detail": NOT_YET.format(crm)} if at > now else {}
+    ctx.db.insert_new(connection, tables.Delivery, [{**row, "email": email, **waits}])

@@ -21,6 +21,7 @@ from connector.config.checks import overlay
 from connector.db import table
 from connector.engine import endings, sequences
 from connector.engine.context import Client, Context
+from connector.engine.erasures import may_erase
 from connector.engine.facts import StoreClock, Suppressions, gather, store_clocks
 from connector.engine.former import former_leads
 from connector.engine.links import short_url
@@ -70,7 +71,8 @@ def prepare_jobs(
     account = account_of(connection, client.id, crm.id)
     leaving = [row for row in rows if row.kind == "withdraw" and may_leave(connection, row, account, now)]
     jobs = [_withdrawal(connection, client, crm, row, now) for row in leaving]
-    jobs += [Job(row, _erasure(row)) for row in rows if row.kind == "forget"]
+    to_erase = [row for row in rows if row.kind == "forget" and may_erase(connection, row, crm, account, now)]
+    jobs += [Job(row, _erasure(row)) for row in to_erase]
     to_lead = [row for row in rows if row.kind in ("enrol", "refresh")]
     if to_lead:
         jobs += _lead_jobs(ctx, connection, client, crm, to_lead, now, account)

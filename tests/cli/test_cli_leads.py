@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -206,9 +207,19 @@ def test_suppress_and_lift(owner: Owner) -> None:
         assert owner.winback("suppress", wrong).refused().startswith(f"{wrong} is no ")
 
 
+def an_hour_goes_by(owner: Owner) -> None:
+    """In which the CRM has worked off what it was sent."""
+    earlier = ", ".join(f"{name} = datetime({name}, '-61 minutes')" for name in ("attempted_at", "next_at"))
+    with sqlite3.connect(owner.folder / "data/winback.db") as connection:
+        connection.execute(f"update deliveries set {earlier}")
+
+
 def test_forget_erases_here_and_in_the_crms(busy: Owner) -> None:
     said = busy.winback("forget", ANN, "--crms")
     assert said.out.startswith("erased here and, at the next delivery, in the CRMs")
+    busy.winback("sync")
+    assert "worked off" in busy.winback("deliveries").out
+    an_hour_goes_by(busy)
     busy.winback("sync")
     assert busy.klaviyo.fields(ANN) == {}
     assert ANN not in busy.winback("leads", "export").out
@@ -220,6 +231,8 @@ def test_forget_erases_here_and_in_the_crms(busy: Owner) -> None:
 def test_forget_for_ever_is_asked_for_in_words(busy: Owner) -> None:
     assert "say --crms too" in busy.winback("forget", ANN, "--permanently").refused()
     assert busy.winback("forget", ANN, "--crms", "--permanently").code == 0
+    busy.winback("sync")
+    an_hour_goes_by(busy)
     busy.winback("sync")
     assert busy.klaviyo.status(ANN) == ""
 

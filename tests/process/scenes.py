@@ -222,7 +222,11 @@ def _odd_order(acme: Acme) -> None:
 
 
 def _forgotten(acme: Acme) -> None:
+    """Nina was let go hours ago, and is to be erased now."""
     acme.well("sync")
+    acme.well("leads", "delete", NINA)
+    acme.well("sync")
+    acme.pass_by(hours=2)
     acme.well("forget", NINA, "--crms")
 
 
