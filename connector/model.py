@@ -265,6 +265,12 @@ class Withdrawal:
     generation: int = 1
     former: tuple[LeadId, ...] = ()  # other leads of the shopper of which this CRM may still have something
     tried_at: datetime | None = None  # when what it undoes was last tried; None where that is not known (UTC)
+    order_store: str = ""  # where the order was placed; "" for the store of the lead
+
+    @property
+    def placed_in(self) -> str:
+        """The store of the order, whose id is unique within that one only."""
+        return self.order_store or self.store
 
     @property
     def lead(self) -> LeadId:

@@ -84,8 +84,7 @@ def left(withdrawal: Withdrawal) -> Json:
         "metric": {"data": {"type": "metric", "attributes": {"name": ORDERED if bought else WITHDRAWN}}},
         "properties": {"Store": withdrawal.store, "CheckoutID": withdrawal.checkout_id, "Reason": withdrawal.reason},
         "time": withdrawal.at.isoformat(timespec="seconds"),
-        # An order's id is unique within its store only.
-        "unique_id": f"{withdrawal.store}:{order.id}" if order else withdrawal.key,
+        "unique_id": f"{withdrawal.placed_in}:{order.id}" if order else withdrawal.key,
     }
     if order:
         placed = order.placed_at or order.created_at

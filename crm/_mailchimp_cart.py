@@ -190,7 +190,7 @@ class Carts:
             return
         names = ("id", "product_id", "product_variant_id", "quantity", "price")
         body = {
-            "id": _slug(withdrawal.store, order.id),
+            "id": _slug(withdrawal.placed_in, order.id),
             # No financial_status: it would send Mailchimp's own order notifications to the buyer.
             "customer": {"id": subscriber_hash(withdrawal.email)},
             "currency_code": order.total.currency,

@@ -119,8 +119,7 @@ def left(withdrawal: Withdrawal, marks: Sequence[str], *, orders: bool) -> Json:
         "fulfillmentStatus": "unfulfilled",
         "store": withdrawal.store,
     }
-    # An order's id is unique within its store only.
-    made = event_id(f"{withdrawal.store}:{order.id}")
+    made = event_id(f"{withdrawal.placed_in}:{order.id}")
     return {**_event(ORDERED, withdrawal.email, made, properties, marks), "eventVersion": "v2"}
 
 

@@ -353,6 +353,7 @@ def _withdrawal(connection: Connection, client: Client, crm: CrmOptions, row: Ro
         generation=row.generation,
         former=applied.other_leads(LeadId(row.store, row.checkout_id, row.generation)),
         tried_at=applied.tried_at,
+        order_store=row.order_id.partition("/")[0] if bought else "",
     )
     return Job(row, withdrawal)
 

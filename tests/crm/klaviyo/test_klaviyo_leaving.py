@@ -106,7 +106,11 @@ def test_orders_of_two_stores_may_have_the_same_number(sandbox: KlaviyoSandbox) 
     klaviyo.withdraw(withdrawal())
     klaviyo.enrol(enrolment(key="acme/jane/2/0"))
     klaviyo.withdraw(withdrawal(store="acme-courses"))
-    assert effects(sandbox, "withdrawn") == [JANE, JANE]
+    klaviyo.enrol(enrolment(key="acme/jane/3/0"))
+    klaviyo.withdraw(withdrawal(order_store="acme-books"))
+    assert effects(sandbox, "withdrawn") == [JANE, JANE, JANE]
+    ordered = [event["unique_id"] for _, metric, event in sandbox.events if metric == "Placed Order"]
+    assert ordered == ["acme-shop:1001", "acme-courses:1001", "acme-books:1001"]
 
 
 def test_withdrawing_a_stranger_makes_no_profile(either: KlaviyoSandbox) -> None:

@@ -188,6 +188,15 @@ def test_withdraw_deletes_the_cart_for_every_reason(make: Make, reason: str) -> 
     assert all("financial_status" not in row for row in orders)
 
 
+def test_orders_of_two_stores_may_have_the_same_number(make: Make) -> None:
+    at = make("native_cart")
+    for generation, store in ((1, "acme-books"), (2, "")):
+        at.crm.enrol(at.enrolment(generation=generation))
+        at.crm.withdraw(withdrawal(order=order(), order_store=store, generation=generation))
+    (shop,) = at.sandbox.commerce.shops.values()
+    assert len(shop.orders) == 2
+
+
 def test_an_order_that_mailchimp_refuses_does_not_keep_the_cart(make: Make) -> None:
     at = make("native_cart")
     at.crm.enrol(at.enrolment())

@@ -112,7 +112,8 @@ def test_an_order_is_reported_once_however_often_its_buyer_is_withdrawn(sandbox:
 def test_the_same_order_number_in_another_store_is_another_order(sandbox: OmnisendSandbox) -> None:
     adapter(sandbox).withdraw(withdrawal())
     adapter(sandbox).withdraw(withdrawal(store="acme-courses"))
-    assert len({event["eventID"] for event in sandbox.events}) == 2
+    adapter(sandbox).withdraw(withdrawal(order_store="acme-books"))
+    assert len({event["eventID"] for event in sandbox.events}) == 3
 
 
 def test_who_bought_can_enter_again_later(clock: Clock) -> None:
