@@ -92,6 +92,10 @@ class Api:
             raise ConfigError(f"The Klaviyo key may not read {path}. Make a private key that has the scope {scope}")
         return None if response.status == 404 else response.json()
 
+    def has_list(self, list_id: str) -> bool:
+        """Whether there is such a list."""
+        return self.read(f"/api/lists/{list_id}", "lists:read", {"fields[list]": "name"}, {404}) is not None
+
     def has_metric(self, name: str) -> bool:
         """Whether an event of this name ever came in."""
         query = {"fields[metric]": "name"}
@@ -146,7 +150,10 @@ class Api:
         self.door.request("PATCH", f"/api/profiles/{profile_id}", json=data, allow={404}, repeatable=True)
 
     def subscribe(self, emails: Sequence[str], list_id: str | None) -> set[int]:
-        """Subscribes profiles that do not exist yet. Returns which ones Klaviyo refused, and then did none."""
+        """Subscribes profiles that do not exist yet. Returns which ones Klaviyo refused, and then did none.
+
+        Raises ConfigError where there is no such list.
+        """
         consent = {"email": {"marketing": {"consent": "SUBSCRIBED"}}}
         profiles = [{"type": "profile", "attributes": {"email": each, "subscriptions": consent}} for each in emails]
         data = {
@@ -155,16 +162,45 @@ class Api:
             "relationships": {"list": {"data": {"type": "list", "id": list_id}}},
         }
         path = "/api/profile-subscription-bulk-create-jobs"
-        return _refused(self.door.request("POST", path, json={"data": data}, allow={400}), len(emails))
+        response = self.door.request("POST", path, json={"data": data}, allow={400, 404})
+        if list_id and (response.status == 404 or any("/relationships/list" in each for each in _pointers(response))):
+            self._require_list(list_id)
+        if response.status == 404:
+            raise self.door.error(response)
+        return _refused(response, len(emails))
 
     def join(self, list_id: str, profile_ids: Sequence[str]) -> None:
-        """Puts profiles on a list. Raises ConfigError where there is no such list."""
-        if self._relate("POST", list_id, profile_ids).status == 404:
-            raise ConfigError(f"Klaviyo has no list {list_id}. Take its id from the list's address in Klaviyo")
+        """Puts profiles on a list. Raises ConfigError where there is no such list.
+
+        Where one of the profiles is gone Klaviyo adds none: RejectedError for many, TransientError for that one alone.
+        """
+        response = self._relate("POST", list_id, profile_ids)
+        if response.status != 404:
+            return
+        self._require_list(list_id)
+        if len(profile_ids) > 1:
+            raise self.door.error(response)
+        raise TransientError("Klaviyo lost this profile between two requests", alone=True)
 
     def leave(self, list_id: str, profile_ids: Sequence[str]) -> None:
-        """Takes profiles off a list; who is not on it is success."""
-        self._relate("DELETE", list_id, profile_ids)
+        """Takes profiles off a list; who is not on it is success. Raises ConfigError where there is no such list.
+
+        Where one of many is gone Klaviyo takes none off: RejectedError. That one alone is success.
+        """
+        response = self._relate("DELETE", list_id, profile_ids)
+        if response.status != 404:
+            return
+        self._require_list(list_id)
+        if len(profile_ids) > 1:
+            raise self.door.error(response)
+
+    def leave_for_good(self, list_id: str, profile_id: str) -> None:
+        """Takes one profile off a list; also success where the profile or the list is gone."""
+        self._relate("DELETE", list_id, [profile_id])
+
+    def _require_list(self, list_id: str) -> None:
+        if not self.has_list(list_id):
+            raise ConfigError(f"Klaviyo has no list {list_id}. Take its id from the list's address in Klaviyo")
 
     def _relate(self, method: str, list_id: str, profile_ids: Sequence[str]) -> Response:
         data = {"data": [{"type": "profile", "id": each} for each in profile_ids]}
@@ -193,9 +229,13 @@ def _refused(response: Response, count: int) -> set[int]:
     """Which items the errors point at (`/data/attributes/…/data/3/…` is the fourth); all, where they do not say."""
     if response.status < 400:
         return set()
-    pointers = (str(error["source"].get("pointer") or "") for error in _errors(response, "source"))
-    found = (re.match(r"/data/attributes/[a-z-]+/data/(\d+)", pointer) for pointer in pointers)
+    found = (re.match(r"/data/attributes/[a-z-]+/data/(\d+)", pointer) for pointer in _pointers(response))
     return {index for match in found if match and (index := int(match[1])) < count} or set(range(count))
+
+
+def _pointers(response: Response) -> list[str]:
+    """Which parts of the request the errors point at."""
+    return [str(error["source"].get("pointer") or "") for error in _errors(response, "source")]
 
 
 def _errors(response: Response, part: str) -> list[Json]:

@@ -159,7 +159,7 @@ class Klaviyo:
         return Health(Identity(account["id"], organization), tuple(findings))
 
     def _check_list(self, list_id: str) -> Iterator[Finding]:
-        if not self._api.read(f"/api/lists/{list_id}", "lists:read", {"fields[list]": "name"}, {404}):
+        if not self._api.has_list(list_id):
             words = f"Klaviyo has no list {list_id}. Take its id from the list's address in Klaviyo."
             yield Finding(words, "list", "error")
 
@@ -294,7 +294,7 @@ class Klaviyo:
                 _wait_for_new(withdrawal)
             return
         for list_id in sorted({campaign.list for campaign in campaigns if campaign.list}):
-            self._api.leave(list_id, [contact.id])
+            self._api.leave_for_good(list_id, contact.id)
         tags = payloads.retag(withdrawal)
         if withdrawal.reason != "expired":  # after 90 days no flow is left to be ended
             profile = {"type": "profile", "attributes": {"email": withdrawal.email}, **tags}
@@ -311,7 +311,7 @@ class Klaviyo:
             self._api.erase(email)
             return
         if list_id := self._options.default_campaign().list:
-            self._api.leave(list_id, [contact.id])
+            self._api.leave_for_good(list_id, contact.id)
         ours = [*self._options.fields, payloads.TAGS, payloads.KEY]
         meta = {"patch_properties": {"unset": ours}}
         self._api.patch(contact.id, {"type": "profile", "attributes": {}, "meta": meta})
