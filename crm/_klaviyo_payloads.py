@@ -100,6 +100,12 @@ def retag(withdrawal: Withdrawal) -> Json:
     return {"meta": {"patch_properties": patch}} if patch else {}
 
 
+def emptied(fields: Iterable[str]) -> Json:
+    """What takes our properties and the names off a profile. Which of the names are ours, nobody knows any more."""
+    meta = {"patch_properties": {"unset": [*sorted(fields), TAGS, KEY]}}
+    return {"type": "profile", "attributes": {"first_name": None, "last_name": None}, "meta": meta}
+
+
 def single_event(event: Json, made: Json) -> Json:
     """The body of the single call, which has `meta` among the profile's attributes and not beside them."""
     inner = {**made["attributes"], **({"meta": made["meta"]} if "meta" in made else {})}

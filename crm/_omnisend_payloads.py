@@ -31,6 +31,7 @@ RECOMMENDED = (
 MARK = "winback_event"  # the contact's property that holds the ids of our last events that Omnisend worked off
 KEPT = 6  # ids there: a sequence is asked for step by step again after a lost database
 NAME = re.compile(r"[A-Za-z0-9_]{1,128}")  # of a custom property, as Omnisend's own plugin checks it
+NAMELESS = {"firstName": "", "lastName": ""}  # a null is no value for either
 LONGEST_NAME = 50  # letters of a first or last name, in the contact of an event
 NAMESPACE = uuid.UUID("5d2a3c0e-7f0b-5d5c-9a53-0b1d8f6f2c11")  # ours; any will do, if it stays
 

@@ -142,6 +142,7 @@ class Klaviyo:
     def __init__(self, options: KlaviyoOptions, http: Http) -> None:
         self._options = options
         self._api = Api(options, options.api_key.get_secret_value(), http)
+        self._fields = frozenset(options.fields)
 
     def check(self) -> Health:
         """Asks for the account, a profile, the list and the metric."""
@@ -163,8 +164,9 @@ class Klaviyo:
             words = f"Klaviyo has no list {list_id}. Take its id from the list's address in Klaviyo."
             yield Finding(words, "list", "error")
 
-    def prepare(self, fields: Sequence[str], tags: Sequence[str]) -> None:
-        """Nothing to create: profile properties are free-form."""
+    def prepare(self, fields: Sequence[str], tags: Sequence[str]) -> None:  # noqa: ARG002 - all are in one property
+        """Nothing to create: profile properties are free-form. But these are what `forget` takes back."""
+        self._fields = self._fields.union(fields)
 
     def enrol(self, enrolment: Enrolment) -> Receipt:
         """Starts the flow for one shopper."""
@@ -303,7 +305,7 @@ class Klaviyo:
             self._api.patch(contact.id, {"type": "profile", "attributes": {}, **tags})
 
     def forget(self, email: str, *, permanently: bool) -> None:
-        """Erases the profile for ever, or else takes back what Winback put there: properties, tags, list."""
+        """Erases the profile for ever, or else takes back what Winback put there: properties, names, tags, list."""
         contact = self._api.contact(email)
         if contact is None:
             return
@@ -312,9 +314,7 @@ class Klaviyo:
             return
         if list_id := self._options.default_campaign().list:
             self._api.leave_for_good(list_id, contact.id)
-        ours = [*self._options.fields, payloads.TAGS, payloads.KEY]
-        meta = {"patch_properties": {"unset": ours}}
-        self._api.patch(contact.id, {"type": "profile", "attributes": {}, "meta": meta})
+        self._api.patch(contact.id, payloads.emptied(self._fields))
 
     @classmethod
     def merge(cls, options: KlaviyoOptions | None = None) -> Merge:

@@ -250,6 +250,8 @@ class Omnisend:
             self._api.tag(email, ours, off=True)
         empty = dict.fromkeys([*sorted(self._fields), payloads.MARK], "")
         still_there = self._api.update(contact.id, {"customProperties": empty})
+        # Whoever wrote the name. By itself: should Omnisend want one, the rest is gone and `deliveries` tells of it.
+        still_there = still_there and self._api.update(contact.id, payloads.NAMELESS)
         if permanently and still_there:
             raise RejectedError(CANNOT_DELETE)
 

@@ -260,6 +260,16 @@ def test_a_forgotten_contact_is_gone(account: Account) -> None:
     assert account.sandbox.fields(BOB).items() >= account.fields.items(), "nobody else is"
 
 
+def test_a_forgotten_contact_keeps_nothing_of_ours(account: Account) -> None:
+    account.prepared().crm.enrol(account.enrolment())
+    account.crm.withdraw(account.withdrawal(add_tags=("customer",), order=bought()))
+    crm = account.adapter()
+    crm.prepare([*account.fields], [*account.tags, "customer"])
+    crm.forget(JANE, permanently=False)
+    if account.sandbox.status(JANE) != "archived":  # with all that it holds
+        assert (account.sandbox.fields(JANE), account.sandbox.tags(JANE)) == ({}, set())
+
+
 def forget_for_ever(account: Account) -> None:
     """What an API cannot delete it may refuse, in words for the owner."""
     try:

@@ -17,11 +17,18 @@ from connector.sandbox import Exchange, Request
 Json = dict[str, Any]
 
 
+def _with_null(schema: Json) -> Json:
+    """`nullable` of OpenAPI 3.0 in the words of JSON Schema."""
+    if schema.get("nullable") is True and isinstance(schema.get("type"), str) and "enum" not in schema:
+        return {**schema, "type": [schema["type"], "null"]}
+    return schema
+
+
 class Contract:
     """The document. It allows unknown keys everywhere; this does not. `prefix` comes before its paths in ours."""
 
     def __init__(self, path: Path, *, prefix: str = "", media: str = "application/json") -> None:
-        self.document: Any = json.loads(path.read_text())
+        self.document: Any = json.loads(path.read_text(), object_hook=_with_null)
         self._prefix, self._media = prefix, media
         self._registry: Registry[Any] = Registry().with_resource("k:", DRAFT202012.create_resource(self.document))
 

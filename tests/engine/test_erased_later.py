@@ -62,7 +62,8 @@ class Acme:
     def left(self) -> dict[str, Any]:
         """What Winback put there, also for itself."""
         tags = self.mail.tags(ANN)
-        every = {**self.contact.properties, "tags": tags}
+        named = self.contact.names if isinstance(self.mail, klaviyo.KlaviyoSandbox) else self.contact.plain
+        every = {**self.contact.properties, **named, "tags": tags}
         return {name: value for name, value in every.items() if value}
 
     @property

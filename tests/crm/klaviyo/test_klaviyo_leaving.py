@@ -66,6 +66,15 @@ def test_forgetting_mildly_takes_back_what_winback_put_there(either: KlaviyoSand
     klaviyo.forget(JANE, permanently=False)
     assert either.status(JANE) == "NEVER_SUBSCRIBED"
     assert (either.fields(JANE), either.tags(JANE), either.members()) == ({"Shoe size": "42"}, set(), set())
+    assert either._profiles[JANE].names == {"first_name": None, "last_name": None}
+
+
+def test_forgetting_takes_back_what_single_steps_put_there(sandbox: KlaviyoSandbox) -> None:
+    klaviyo = adapter(sandbox, fields={"PRODUCT": "{{ product_name }}"})
+    klaviyo.prepare(["OFFER", "PRODUCT"], ["abandoned-cart"])
+    klaviyo.enrol(enrolment(fields={"PRODUCT": "Blue mug", "OFFER": "for Jane"}))
+    klaviyo.forget(JANE, permanently=False)
+    assert (sandbox.fields(JANE), sandbox.tags(JANE)) == ({}, set())
 
 
 def test_forgetting_a_stranger_is_done(sandbox: KlaviyoSandbox) -> None:

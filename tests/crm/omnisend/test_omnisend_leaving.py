@@ -137,7 +137,8 @@ def test_forgetting_takes_back_what_winback_put_there(sandbox: OmnisendSandbox) 
     omnisend = adapter(sandbox, fields={"PRODUCT": "{{ product_name }}"}, tags=["abandoned-cart"])
     omnisend.forget(JANE, permanently=False)
     assert (sandbox.fields(JANE), sandbox.tags(JANE)) == ({}, set())
-    assert bodies(sandbox, CHANGE) == [{"customProperties": {"PRODUCT": "", "winback_event": ""}}]
+    properties = {"customProperties": {"PRODUCT": "", "winback_event": ""}}
+    assert bodies(sandbox, CHANGE) == [properties, {"firstName": "", "lastName": ""}]
 
 
 def test_forgetting_takes_back_what_single_steps_put_there(sandbox: OmnisendSandbox) -> None:
