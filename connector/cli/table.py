@@ -141,7 +141,7 @@ def explain_shopper(config: Path, email: str, client: str | None, *, as_json: bo
 
 def _tell(story: dict[str, Any]) -> None:
     rule = f" ({story['rule']})" if story["rule"] else ""
-    say(f"{story['email']} in {story['client']}: {story['state']}{rule}: {story['reason']}")
+    say(f"{story['email']} in {story['client']}: {story['state'] or 'no lead'}{rule}: {story['reason']}")
     for event in story["events"]:
         number = event["rule"] if event["rule"].startswith("R") else ""  # what has another name says it itself
         say(f"  {event['at']}  {number:4} {event['what']}")

@@ -121,7 +121,11 @@ def explain(ctx: Context, client: Client, email: str) -> dict[str, Any] | None:
         suppressed = _why_suppressed(ctx, connection, client, shopper, email)
     if not known and not events and not suppressed:
         return None
-    newest = known[0] if known else {"state": "suppressed", "reason": suppressed, "rule": "R10"}
+    newest: Mapping[str, Any] = {"state": None, "reason": "no checkout has this address any more", "rule": ""}
+    if known:
+        newest = known[0]
+    elif suppressed:
+        newest = {"state": "suppressed", "reason": suppressed, "rule": "R10"}
     return {
         "client": client.id,
         "email": email,

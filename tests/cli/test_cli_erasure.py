@@ -113,3 +113,13 @@ def test_an_erasure_that_a_crm_refuses_stays_to_be_seen(owner: Owner) -> None:
     owner.klaviyo.server.fault = None
     owner.winback("sync")
     assert EVE.encode() not in stored(owner)
+
+
+def test_an_address_that_was_corrected_is_not_called_suppressed(owner: Owner) -> None:
+    checkout = owner.leave(EVE)
+    owner.winback("sync")
+    owner.woo.touch(checkout, email="eva@example.com")
+    owner.winback("sync")
+    said = owner.winback("explain", EVE).out
+    assert said.startswith(f"{EVE} in acme: no lead: no checkout has this address any more\n")
+    assert owner.winback("explain", EVE, "--json").json["state"] is None
