@@ -54,6 +54,7 @@ class Daemon:
         self._stopping = threading.Event()
         self._outbox = Outbox(stopping=self._stopping)
         self._reload, self._polled = reload, polled
+        self._fresh: dict[str, Client] | None = None  # what was read, and is not in the database yet
         self._hints = hints if hints is not None else set()  # stores with news; other threads put them in
         self._tick = tick
         self._polls = ThreadPoolExecutor(POLLERS, "poll")
@@ -139,12 +140,15 @@ class Daemon:
             log.error("the database %s does not answer: %s. Winback goes on when it does", self.ctx.db.name, words)
 
     def _reconfigure(self) -> None:
-        clients = self._reload()
-        if clients is not None:
-            self.ctx.clients = clients
-            apply_configuration(self.ctx)
-            tell(self.ctx, self._told)
-            log.info("the configuration was read again, of %s", ", ".join(sorted(clients)))
+        read = self._reload()
+        self._fresh = self._fresh if read is None else read
+        if self._fresh is None:
+            return
+        self.ctx.clients = self._fresh
+        apply_configuration(self.ctx)  # raises while the database takes no writes: then at the next turn
+        log.info("the configuration was read again, of %s", ", ".join(sorted(self._fresh)))
+        self._fresh = None
+        tell(self.ctx, self._told)
 
     def _take_hints(self) -> None:
         for store in list(self._hints):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -157,3 +158,25 @@ def test_a_changed_file_is_read_again_and_a_bad_one_refused(
     assert max(enrolled(crm).values()) == 1
     for each in (other, third):
         each.server.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_store_that_is_added_while_the_disk_is_full_is_polled_once_there_is_room(
+    site: MakeSite, store: Any, crm: Any
+) -> None:
+    acme = site(client({"woo": store}, {"mail": crm}))
+    daemon = acme.daemon()
+    until(lambda: enrolled(crm) and not acme.json("deliveries", "list"), "Ann's enrolment is written down")
+    room = resource.prlimit(daemon.popen.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(daemon.popen.pid, resource.RLIMIT_FSIZE, (4096, room[1]))
+    other = due_store(LateClock(), 1, name="other")
+    acme.config["stores"].append({"id": "second", **other.options()})
+    acme.write()
+    daemon.wait_for("Winback goes on when it does")
+    resource.prlimit(daemon.popen.pid, resource.RLIMIT_FSIZE, room)
+    daemon.wait_for("the database answers again")
+    until(lambda: enrolled(crm)["other0@example.com"], "the new store is polled", 15)
+    ended = daemon.terminate()
+    assert "Traceback" not in ended.err
+    assert sum(line.startswith("the configuration was read again") for line in ended.log) == 1
+    other.server.close()
