@@ -17,6 +17,7 @@ from connector.config import ClientConfig
 from connector.config.model import LeadPolicy
 from connector.db import table
 from connector.engine import endings
+from connector.engine.ages import present
 from connector.engine.context import Client, Context
 from connector.engine.payload import Applied
 
@@ -115,7 +116,8 @@ def _is_in_vain(ctx: Context, connection: Connection, row: Row[Any], now: dateti
     is_another = Applied.read(row.applied).is_owed_to_another(account_of(connection, row.client, row.crm))
     if client.crm(row.crm) is not None and not is_another and not row.exchange:
         return False
-    return row.reason == "expired" or bool(row.due_at < now - client.policy.keep_for)
+    ended = present(connection, row.client, now).ours - client.policy.keep_for
+    return row.reason == "expired" or bool(row.due_at < ended)
 
 
 def note_times(ctx: Context, connection: Connection) -> None:

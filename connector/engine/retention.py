@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, tuple_, 
 from connector import rules, tables
 from connector.db import table
 from connector.engine import endings, outbox, owed, sequences, tallies
+from connector.engine.ages import Present, present
 from connector.engine.context import Client, Context
 from connector.engine.coupon_removal import uncounted
 from connector.engine.places import places
@@ -37,7 +38,8 @@ def expire_leads(ctx: Context, client: Client, now: datetime) -> int:
     expired = 0
     while True:
         with ctx.db.write() as connection:
-            old = (LEADS.c.client == client.id, LEADS.c.created_at < rules.expired_before(client.policy, now))
+            ended = rules.expired_before(client.policy, present(connection, client.id, now).stores)
+            old = (LEADS.c.client == client.id, LEADS.c.created_at < ended)
             leads = connection.execute(select(LEADS).where(*old).limit(BATCH)).all()
             for lead in leads:
                 outbox.cancel(connection, client.id, lead.shopper, "R8", "the lead is too old")
@@ -74,12 +76,13 @@ def end_unreachable(ctx: Context, client: Client, now: datetime) -> int:
     Until then they are paused, and go out if it comes back. Returns how many ended.
     """
     crms = [crm.id for crm in client.config.crms]
-    late = or_(
-        DELIVERIES.c.due_at < now - max(client.policy.late_within, client.policy.stale_after),
-        and_(DELIVERIES.c.step > 0, DELIVERIES.c.due_at < now - client.policy.late_within),
-    )
     waiting = (DELIVERIES.c.client == client.id, DELIVERIES.c.kind == "enrol", outbox.PENDING)
     with ctx.db.write() as connection:
+        at = present(connection, client.id, now).ours
+        late = or_(
+            DELIVERIES.c.due_at < at - max(client.policy.late_within, client.policy.stale_after),
+            and_(DELIVERIES.c.step > 0, DELIVERIES.c.due_at < at - client.policy.late_within),
+        )
         query = select(DELIVERIES).where(*waiting, DELIVERIES.c.crm.not_in(crms), late).limit(BATCH)
         rows = connection.execute(query).all()
         for row in rows:
@@ -97,10 +100,12 @@ def purge(ctx: Context, client: Client, now: datetime) -> None:
     With everything at once, a shorter `keep_for` or a month without the daemon would lock the database for minutes, and
     would write most of it into the log once more.
     """
-    old = rules.expired_before(client.policy, now)
-    while _purge_checkouts(ctx, client, old) == BATCH:
+    with ctx.db.read() as connection:
+        at = present(connection, client.id, now)
+    stores_old, old = (rules.expired_before(client.policy, each) for each in (at.stores, at.ours))
+    while _purge_checkouts(ctx, client, stores_old, old) == BATCH:
         pass
-    for rows, where in _past(old, now):
+    for rows, where in _past(stores_old, old, at):
         while _delete_some(ctx, rows, rows.c.client == client.id, *where) == BATCH:
             pass
     with ctx.db.write() as connection:
@@ -109,17 +114,17 @@ def purge(ctx: Context, client: Client, now: datetime) -> None:
         over = (DELIVERIES.c.client == client.id, ended, DELIVERIES.c.due_at < old, shown)
         connection.execute(update(DELIVERIES).where(*over).values(email=None, exchange=""))
         sequences.purge(connection, client)
-        tallies.purge(connection, client.id, now)
+        tallies.purge(connection, client.id, at.ours)
 
 
-def _past(old: datetime, now: datetime) -> Iterator[tuple[Table, Condition]]:
+def _past(stores_old: datetime, old: datetime, at: Present) -> Iterator[tuple[Table, Condition]]:
     """What leaves each table by its age alone; NUMBERS / 10 are for a withdrawal that follows the end of a lead."""
-    numbers = now - NUMBERS
+    numbers = at.ours - NUMBERS
     ended = DELIVERIES.c.state.not_in(outbox.OUTSTANDING)
-    yield ORDERS, (ORDERS.c.modified_at < old,)
+    yield ORDERS, (ORDERS.c.modified_at < stores_old,)
     yield EVENTS, (EVENTS.c.at < old,)
     yield DELIVERIES, (ended, DELIVERIES.c.due_at < old - NUMBERS / 10)
-    yield COUPONS, (uncounted(now),)
+    yield COUPONS, (uncounted(at.ours),)
     yield WINDOWS, (WINDOWS.c.opened_at < numbers,)
     yield WINDOWS, (WINDOWS.c.opened_at.is_(None), *_unknown())
     yield RECOVERIES, (RECOVERIES.c.seen_at < numbers,)
@@ -127,13 +132,13 @@ def _past(old: datetime, now: datetime) -> Iterator[tuple[Table, Condition]]:
     yield VISITS, (VISITS.c.day < numbers.date(),)
 
 
-def _purge_checkouts(ctx: Context, client: Client, old: datetime) -> int:
+def _purge_checkouts(ctx: Context, client: Client, stores_old: datetime, old: datetime) -> int:
     """The oldest of them, unless a lead is still made of them or shows them. Their outcomes go into the tallies."""
     here = (LEADS.c.client == CHECKOUTS.c.client, LEADS.c.store == CHECKOUTS.c.store)
     made = select(LEADS.c.id).where(*here, LEADS.c.checkout_id == CHECKOUTS.c.id)
     there = (LEADS.c.client == CHECKOUTS.c.client, LEADS.c.shown_store == CHECKOUTS.c.store)
     shown = select(LEADS.c.id).where(*there, LEADS.c.shown_checkout_id == CHECKOUTS.c.id)
-    past = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.updated_at < old, CHECKOUTS.c.activity_at < old)
+    past = (CHECKOUTS.c.client == client.id, CHECKOUTS.c.updated_at < old, CHECKOUTS.c.activity_at < stores_old)
     query = select(CHECKOUTS.c.store, CHECKOUTS.c.id).where(*past, ~made.exists(), ~shown.exists()).limit(BATCH)
     with ctx.db.write() as connection:
         found = [(row.store, row.id) for row in connection.execute(query)]
