@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
-from apscheduler.executors.pool import ThreadPoolExecutor as TickExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, or_, select
 
 from connector import registry, tables
 from connector.db import is_out, table, words_of
+from connector.engine import clocks
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.coupon_removal import due_removals, remove_coupons
@@ -26,6 +24,7 @@ from connector.engine.poll import Polled, poll_store
 from connector.engine.retention import keep_times
 from connector.engine.setup import apply_configuration
 from connector.engine.soon import ask
+from connector.engine.ticking import Ticks
 
 STORES = table(tables.Store)
 DELIVERIES = table(tables.Delivery)
@@ -56,19 +55,19 @@ class Daemon:
         self._reload, self._polled = reload, polled
         self._fresh: dict[str, Client] | None = None  # what was read, and is not in the database yet
         self._hints = hints if hints is not None else set()  # stores with news; other threads put them in
-        self._tick = tick
         self._polls = ThreadPoolExecutor(POLLERS, "poll")
         self._deliveries = ThreadPoolExecutor(DELIVERERS, "deliver")
         self._polling: dict[tuple[str, str], Future[None]] = {}
         self._delivering: dict[tuple[str, str, int], Future[None]] = {}
         self._removing: dict[tuple[str, str], Future[None]] = {}
+        self._seen: datetime | None = None  # what the clock showed at the last turn
         self._removed_at: datetime | None = None
         self._purged_at: datetime | None = None
         self._told: set[str] = set()  # the CRMs that are gone and owed something, as was alerted
         self._standby = False  # the lock was lost, and another process has it
         self._database_out = False
         self._unwritten = threading.Event()  # the database was out when results were to be written down
-        self._scheduler = BackgroundScheduler(executors={"default": TickExecutor(1)}, timezone="UTC")
+        self._ticks = Ticks(self._turn, tick)
 
     def start(self) -> None:
         """Takes the database's lock, recovers what a killed process left, and begins to tick."""
@@ -77,17 +76,13 @@ class Daemon:
         if found:
             log.info("%d deliveries were under way when the last process ended; they are looked at again", found)
         apply_configuration(self.ctx)
-        self._scheduler.add_job(
-            self._turn, "interval", seconds=self._tick, coalesce=True, max_instances=1, misfire_grace_time=None
-        )
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of every turn that waits for the database
-        self._scheduler.start()
+        self._ticks.start()
 
     def stop(self) -> bool:
         """Takes no new work, and waits up to 8 s for what is in flight. True where all of it finished."""
         end = time.monotonic() + GRACE
         self._stopping.set()
-        last_turn = threading.Thread(target=self._scheduler.shutdown, daemon=True)
+        last_turn = threading.Thread(target=self._ticks.stop, daemon=True)
         last_turn.start()
         last_turn.join(GRACE)  # a turn may wait for a database that does not answer
         futures = [*self._polling.values(), *self._delivering.values(), *self._removing.values()]
@@ -101,6 +96,7 @@ class Daemon:
         try:
             if not self._is_ours():
                 return
+            self._watch_clock()
             self._reconfigure()
             self._take_hints()
             self._start_polls()
@@ -119,7 +115,7 @@ class Daemon:
             self._database_out = False
             log.info("the database answers again")
         if ours == self._standby:
-            self._standby = not ours
+            self._standby, self._seen = not ours, None  # the other one may have had another clock
             log.error(
                 "this winback works again"
                 if ours
@@ -138,6 +134,12 @@ class Daemon:
             self._database_out = True
             words = words_of(error)
             log.error("the database %s does not answer: %s. Winback goes on when it does", self.ctx.db.name, words)
+
+    def _watch_clock(self) -> None:
+        """Nothing waits for a time that was reached already, before the clock was set back."""
+        if clocks.notice(self.ctx, self._seen):
+            self._removed_at = self._purged_at = None
+        self._seen = self.ctx.clock()
 
     def _reconfigure(self) -> None:
         read = self._reload()

@@ -16,6 +16,7 @@ from sqlalchemy import Row, select, update
 from connector import registry, tables
 from connector.db import is_out, table
 from connector.engine.accounts import Accounts
+from connector.engine.clocks import JUMP, NOISE, keep_offset
 from connector.engine.consents import read_consents
 from connector.engine.context import Client, Context, log
 from connector.engine.counting import read_visits
@@ -96,7 +97,7 @@ def _trouble(store_id: str, error: Exception) -> WinbackError:
 
 def _read_checkouts(ctx: Context, client: Client, store: str, adapter: registry.Readable, polled: Polled) -> None:
     row = _store_row(ctx, client.id, store)
-    pages = adapter.checkouts(row.checkouts_cursor, ctx.clock() - client.policy.keep_for)
+    pages = adapter.checkouts(row.checkouts_cursor, _since(client, row, ctx.clock()))
     for page, now, store_now in _dated(ctx, client, store, pages, row):
         polled.checkouts += store_checkouts(ctx, client, store, page, now, store_now)
         polled.findings += page.findings
@@ -105,13 +106,19 @@ def _read_checkouts(ctx: Context, client: Client, store: str, adapter: registry.
 def _read_orders(ctx: Context, client: Client, store: str, adapter: registry.Readable, polled: Polled) -> None:
     row = _store_row(ctx, client.id, store)
     started = ctx.clock()
-    pages = adapter.orders(row.orders_cursor, started - client.policy.keep_for)
+    pages = adapter.orders(row.orders_cursor, _since(client, row, started))
     for page, now, _ in _dated(ctx, client, store, pages, row):
         polled.orders += store_orders(ctx, client, store, page, now)
         polled.findings += page.findings
     if isinstance(adapter, registry.TellsConsent):  # before R4's word: no step goes out that has not waited for both
         read_consents(ctx, client, store, adapter)
-    _update(ctx, client.id, store, orders_read_at=started)
+    if ctx.clock() >= started:  # else the clock was set back meanwhile, and when it began is not known
+        _update(ctx, client.id, store, orders_read_at=started)
+
+
+def _since(client: Client, row: Row[Any], now: datetime) -> datetime:
+    """Where the first read of a store begins: on its own clock."""
+    return now + timedelta(seconds=row.clock_offset) - client.policy.keep_for
 
 
 def _listen(ctx: Context, client: Client, store: str, _: registry.Platform, __: Polled) -> None:
@@ -127,11 +134,9 @@ def _dated(
     offset = row.clock_offset
     for page in pages:
         now = ctx.clock()
-        if page.date is not None:
-            measured = (page.date - now).total_seconds()
-            if abs(measured - offset) > 1.5:  # `Date` has whole seconds: less is noise, and not worth a write
-                offset = measured
-                _update(ctx, client.id, store, clock_offset=offset)
+        if page.date is not None and abs((page.date - now).total_seconds() - offset) > NOISE:
+            with ctx.db.write() as connection:
+                offset = keep_offset(connection, client.id, store, offset, now, page.date)
         yield sound(page), now, now + timedelta(seconds=offset)
 
 
@@ -161,6 +166,8 @@ def _finish(
             values: dict[str, Any] = {"first_poll_at": row.first_poll_at or now, "polled_at": now, "failures": 0}
             values |= {"failing_since": None, "error": "", "paused": False}
             values["next_poll_at"] = after_poll(row, planned, now, poll_every)
+            if row.first_poll_at is None and abs(row.clock_offset) > JUMP:  # it began before its clock was known
+                values |= {"checkouts_cursor": None, "orders_cursor": None}
         else:
             values = _failed(row, errors, now, poll_every, planned)
         connection.execute(update(STORES).where(*here).values(**values))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -62,6 +64,14 @@ def load(connection: Connection, client: Client, ids: Iterable[str]) -> Mapping[
         for id_, steps in connection.execute(query.where(SEQUENCES.c.id.in_(wanted))):
             found[id_] = read_steps(steps)
     return found
+
+
+def distances(connection: Connection, client: Client) -> list[timedelta]:
+    """How late each step may be at most, counted from the shopper's last activity, in any sequence in use."""
+    query = select(SEQUENCES.c.steps).where(SEQUENCES.c.client == client.id)
+    used = [client.config.sequence, *map(read_steps, connection.execute(query).scalars())]
+    longest = zip_longest(*([step.after for step in steps] for steps in used), fillvalue=timedelta(0))
+    return [max(after) for after in longest]
 
 
 def settle_in(ctx: Context) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, select, update
 
 from connector import tables
 from connector.db import table
-from connector.engine import sequences
+from connector.engine import clocks, sequences
 from connector.engine.context import Context
 from connector.engine.owed import note_times
 
@@ -19,6 +19,7 @@ CRMS = table(tables.Crm)
 def apply_configuration(ctx: Context) -> None:
     """Called at start and after every good change of the configuration: what was paused is tried again at once."""
     ensure_accounts(ctx)
+    clocks.notice(ctx)
     sequences.settle_in(ctx)
     ctx.db.note_made(ctx.clock())
     with ctx.db.write() as connection:

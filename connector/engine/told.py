@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from connector import tables
 from connector.db import table
+from connector.engine.clocks import keep_offset
 from connector.engine.context import Client, Context, seconds
 from connector.engine.intake import known_checkouts, known_orders, put_checkouts, put_orders
 from connector.engine.payload import read_payload
@@ -134,9 +135,7 @@ def listen(ctx: Context, options: StoreOptions, row: Row[Any]) -> None:
 
 def _keep_offset(connection: Connection, client: str, store: str, sent_at: datetime, now: datetime) -> Row[Any]:
     row = _store(connection, client, store)
-    measured = (sent_at - now).total_seconds()
-    if abs(measured - row.clock_offset) > 1.5:  # less is the time that a request is under way
-        _mark(connection, client, store, clock_offset=measured)
+    keep_offset(connection, client, store, row.clock_offset, now, sent_at)
     return row
 
 
