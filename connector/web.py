@@ -54,15 +54,15 @@ class State:
     """What the server asks the daemon for. All of it may be called from any thread, and may use the database.
 
     `resolve` turns a short link's token into its URL, and counts the click; `front` is where an unknown one leads.
-    `routes` want the password too; `signed` do not: they check a signature of their own.
+    `login` is the username and the password, "" for none, as they are at that moment. `routes` want them too; `signed`
+    do not: they check a signature of their own.
     """
 
     health: Callable[[], Mapping[str, Loop]]
     registry: CollectorRegistry
     resolve: Callable[[str], str | None] = lambda _: None
     front: Callable[[], str | None] = lambda: None
-    username: str = ""
-    password: str = ""
+    login: Callable[[], tuple[str, str]] = lambda: ("", "")
     routes: Sequence[BaseRoute] = ()
     signed: Sequence[Route] = ()
 
@@ -75,8 +75,7 @@ def create_app(state: State) -> Starlette:
     """
     unguarded = [Route(HEALTH, _health(state)), Route("/r/{token}", _short_link(state)), *state.signed]
     routes = [*unguarded, Route("/metrics", _metrics(state)), *state.routes]
-    refuse = partial(_wants_password, f"{state.username}:{state.password}".encode()) if state.password else _wants_name
-    guards = [Middleware(Room, always=HEALTH), Middleware(_Guard, refuse=refuse, unguarded=unguarded)]
+    guards = [Middleware(Room, always=HEALTH), Middleware(_Guard, refuse=partial(_refuse, state), unguarded=unguarded)]
     return Starlette(routes=routes, middleware=guards)
 
 
@@ -136,6 +135,11 @@ class _Guard:
 
     def _is_unguarded(self, scope: Scope) -> bool:
         return scope["type"] == "http" and any(route.path_regex.match(scope["path"]) for route in self._unguarded)
+
+
+def _refuse(state: State, headers: Headers) -> Response | None:
+    username, password = state.login()
+    return _wants_password(f"{username}:{password}".encode(), headers) if password else _wants_name(headers)
 
 
 def _wants_password(expected: bytes, headers: Headers) -> Response | None:

@@ -30,7 +30,7 @@ STATE = State(lambda: {"polls": Loop(1, 60)}, Metrics().registry, resolve=LINKS.
 
 @contextmanager
 def running(state: State, listen: str = "127.0.0.1:0") -> Iterator[Running]:
-    server = serve(create_app(state), listen, password=state.password)
+    server = serve(create_app(state), listen, password=state.login()[1])
     try:
         yield server
     finally:
@@ -138,8 +138,7 @@ async def _hello(request: Request) -> PlainTextResponse:
 
 GUARDED = replace(
     STATE,
-    username="owner",
-    password="pässword:1",
+    login=lambda: ("owner", "pässword:1"),
     routes=[Route("/", _hello), Route("/pages/{rest:path}", _hello)],
     signed=[Route("/hooks/{client}", _hello, methods=["POST"])],
 )

@@ -101,7 +101,7 @@ def test_whoever_does_not_come_to_the_point_is_let_go(server: Running) -> None:
     silent, dripping, after, half = line(server), line(server, b"GET /r/abc"), line(server, HEALTH), line(server, HALF)
     answered = line(server, HALF.replace(b"/taken", b"/nothing"))
     good = http.client.HTTPConnection(server.host, server.port, timeout=5)
-    for one, status in ((after, b"200"), (answered, b"401" if STATE.password else b"403")):
+    for one, status in ((after, b"200"), (answered, b"401" if STATE.login()[1] else b"403")):
         assert one.recv(4000).split()[1] == status
     over: dict[str, float] = {}
     named = {"silent": silent, "dripping": dripping, "after": after, "answered": answered}

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from connector.cli.opening import clients_of, engine, hide_secrets
+from connector.cli.opening import engine
+from connector.cli.reloading import Reload
 from connector.cli.show import count
-from connector.config import Loaded, changed, reload
-from connector.engine.context import Client, Context, log
+from connector.engine.context import Context, log
 
 if TYPE_CHECKING:
     from connector.engine.daemon import Daemon
@@ -25,7 +25,7 @@ LATE = 60.0  # seconds after which a loop that did not run makes the health page
 
 
 def run_daemon(config: Path) -> int:
-    """The daemon, until SIGTERM or SIGINT."""
+    """The daemon, until SIGTERM or SIGINT. SIGHUP has it read its files again."""
     from connector.engine.daemon import Daemon
     from connector.engine.hooked import Hooks
 
@@ -36,6 +36,7 @@ def run_daemon(config: Path) -> int:
         asked.append(number)  # no more than this: a log line may be half written at this moment
         stop.set()
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is somebody to hear it; it never ends the daemon
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     with engine(config) as (ctx, loaded):
@@ -43,7 +44,9 @@ def run_daemon(config: Path) -> int:
             log.warning("%s", note)
         gc.freeze()  # what the imports made stays for good: the collector need not look through it again and again
         hooks = Hooks(ctx)
-        daemon = Daemon(ctx, reload=Reload(loaded), hints=hooks.hints)
+        reload = Reload(ctx, loaded)
+        signal.signal(signal.SIGHUP, lambda number, frame: setattr(reload, "asked", True))
+        daemon = Daemon(ctx, reload=reload, hints=hooks.hints)
         daemon.start()
         web = None
         try:
@@ -85,36 +88,16 @@ def _serve(ctx: Context, daemon: Daemon, hooks: Hooks) -> Running:
         numbers.clicked(url is not None)
         return url
 
-    password = ctx.settings.http.password.get_secret_value() if ctx.settings.http.password else ""
+    def login() -> tuple[str, str]:
+        http = ctx.settings.http
+        return http.username, http.password.get_secret_value() if http.password else ""
+
     state = web.State(
         health=health,
         registry=numbers.registry,
         resolve=resolve,
         front=lambda: links.front(ctx),
-        username=ctx.settings.http.username,
-        password=password,
+        login=login,
         signed=[hook_route.route(hooks), *inbound(ctx)],
     )
-    return web.serve(web.create_app(state), ctx.settings.http.listen, password=password)
-
-
-class Reload:
-    """Reads the files again when they changed. A bad one is refused with its errors: its client stays as it was."""
-
-    def __init__(self, loaded: Loaded, every: float = 2.0) -> None:
-        self._known, self._every = loaded, every
-        self._looked = time.monotonic()
-
-    def __call__(self) -> dict[str, Client] | None:
-        """The new clients, or None where there is nothing new."""
-        if time.monotonic() - self._looked < self._every:
-            return None
-        self._looked = time.monotonic()
-        if not changed(self._known):
-            return None
-        before, self._known = self._known, reload(self._known)
-        hide_secrets(self._known)
-        if self._known.problems:
-            said = "\n".join(str(problem) for problem in self._known.problems)
-            log.error("the changed configuration is refused, the old one stays in force:\n%s", said)
-        return None if self._known.clients == before.clients else clients_of(self._known)
+    return web.serve(web.create_app(state), ctx.settings.http.listen, password=login()[1])

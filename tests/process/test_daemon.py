@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
+import socket
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -180,3 +184,49 @@ def test_a_store_that_is_added_while_the_disk_is_full_is_polled_once_there_is_ro
     assert "Traceback" not in ended.err
     assert sum(line.startswith("the configuration was read again") for line in ended.log) == 1
     other.server.close()
+
+
+def get_metrics(port: int, login: str) -> int:
+    """The status that the daemon answers with."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    word = b64encode(login.encode()).decode()
+    connection.request("GET", "/metrics", headers={"Authorization": f"Basic {word}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_new_password_counts_at_once_and_what_wants_a_restart_is_named(site: MakeSite, store: Any, crm: Any) -> None:
+    acme = site(client({"woo": store}, {"mail": crm}))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    web = {"listen": f"127.0.0.1:{port}", "username": "owner", "password": "sesame-one"}
+    acme.settings({"database_url": acme.url, "http": web})
+    daemon = acme.daemon()
+    assert get_metrics(port, "owner:sesame-one") == 200
+    acme.settings({"database_url": acme.url, "http": {**web, "username": "boss", "password": "sesame-two"}})
+    daemon.wait_for("the settings were read again: http.username, http.password")
+    assert get_metrics(port, "owner:sesame-one") == 401
+    assert get_metrics(port, "boss:sesame-two") == 200
+    moved = {"listen": "127.0.0.1:1", "password": "sesame-three"}
+    acme.settings({"database_url": "sqlite:///elsewhere.db", "http": moved, "log": {"level": "warning"}})
+    daemon.wait_for("database_url, http.listen changed in the settings: restart winback to put that in force")
+    assert get_metrics(port, "winback:sesame-three") == 200
+    ended = daemon.terminate()
+    assert ended.code == 0
+    assert "sesame" not in ended.err
+    assert "elsewhere" not in ended.err
+    assert "stopped" not in ended.log, "that is below the level that was set"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_sighup_reads_the_files_again_and_ends_nothing(site: MakeSite, store: Any, crm: Any) -> None:
+    acme = site(client({"woo": store}, {"mail": crm}))
+    daemon = acme.daemon()
+    daemon.popen.send_signal(signal.SIGHUP)
+    daemon.wait_for("the configuration was read again, of acme")
+    until(lambda: enrolled(crm), "it goes on")
+    assert daemon.popen.poll() is None
+    ended = daemon.terminate()
+    assert (ended.code, ended.log[-1]) == (0, "stopped")
