@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from connector.cli.opening import engine, read_configuration
 from connector.cli.show import Column, as_table, count, say
+from connector.cli.stopping import StoppedError, until_stopped
 from connector.database_url import sqlite_url
 from connector.engine.context import Context, log
 from connector.rules import State
@@ -54,9 +56,14 @@ class Told:
 
 
 def run_sync(config: Path, *, dry_run: bool) -> int:
-    """One pass. 0 all well, 1 a store or CRM failed (named on stderr)."""
-    if dry_run:
-        return _dry_run(config)
+    """One pass. 0 all well, 1 a store or CRM failed (named on stderr); 130 or 143 where a signal has ended it."""
+    try:
+        return _dry_run(config) if dry_run else _pass(config)
+    except StoppedError as stopped:
+        os._exit(stopped.code)  # as in run_daemon: a thread that waits for a dead server must not hold the terminal
+
+
+def _pass(config: Path) -> int:
     from connector.engine.accounts import Accounts
     from connector.engine.deliver import recover
     from connector.engine.setup import apply_configuration
@@ -68,7 +75,7 @@ def run_sync(config: Path, *, dry_run: bool) -> int:
         recover(ctx)
         apply_configuration(ctx)
         told = Told(ctx)
-        report = sync(ctx, Accounts(ctx))
+        report = until_stopped(lambda stop: sync(ctx, Accounts(ctx), sleep=stop.wait, stopping=stop))
     read = sum(polled.checkouts for polled in report.polled.values())
     did = [
         count(read, "new or changed checkout"),
@@ -96,7 +103,7 @@ def _dry_run(config: Path) -> int:
         with engine(config, database_url=copy) as (ctx, _):
             apply_configuration(ctx)
             told = Told(ctx)
-            report = sync(ctx, Accounts(ctx), deliver=False)
+            report = until_stopped(lambda stop: sync(ctx, Accounts(ctx), deliver=False, stopping=stop))
             rows = [row for client in ctx.clients.values() for row in would_enrol(ctx, client)]
             states, _ = counts(ctx)
     as_table(rows, DUE_COLUMNS, "nobody would be enrolled now")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,26 +39,38 @@ class Report:
 
 
 def sync(
-    ctx: Context, accounts: Accounts, *, deliver: bool = True, sleep: Callable[[float], None] | None = time.sleep
+    ctx: Context,
+    accounts: Accounts,
+    *,
+    deliver: bool = True,
+    sleep: Callable[[float], object] | None = time.sleep,
+    stopping: threading.Event | None = None,
 ) -> Report:
-    """One pass over every client. `sleep` None does not wait for a CRM that asks for a moment."""
-    report = Report()
+    """One pass over every client. `sleep` None does not wait for a CRM that asks for a moment.
+
+    Once `stopping` is set nothing more is begun, and the report tells of a part.
+    """
+    report, stopping = Report(), stopping or threading.Event()
+
+    def poll(of: tuple[Client, str]) -> Polled:
+        return Polled(of[1]) if stopping.is_set() else poll_store(ctx, accounts, *of)
+
     stores = [(client, store.id) for client in ctx.clients.values() for store in client.config.stores]
     with ThreadPoolExecutor(min(16, len(stores) or 1), "poll") as pool:
-        for (client, store), polled in zip(
-            stores, pool.map(lambda it: poll_store(ctx, accounts, it[0], it[1]), stores), strict=True
-        ):
+        for (client, store), polled in zip(stores, pool.map(poll, stores), strict=True):
             report.polled[f"{client.id}/{store}"] = polled
             if polled.error:
                 report.errors[f"{client.id}/{store}"] = polled.error
     for client in ctx.clients.values():  # when all have spoken: the shopper may have bought in a sister store
+        if stopping.is_set():
+            return report
         report.leads += decide_client(ctx, client, ctx.clock())
     keep_times(ctx, ctx.clock())
     if deliver:
         crms = [(client, crm.id) for client in ctx.clients.values() for crm in client.config.crms]
         with ThreadPoolExecutor(min(16, len(crms) or 1), "crm") as pool:
-            list(pool.map(lambda it: drain(ctx, accounts, it[0], it[1], report, sleep), crms))
-        for client, store in due_removals(ctx):
+            list(pool.map(lambda it: drain(ctx, accounts, it[0], it[1], report, sleep, stopping), crms))
+        for client, store in [] if stopping.is_set() else due_removals(ctx):
             if said := remove_coupons(ctx, accounts, client, store):
                 report.errors[f"{client.id}/{store}"] = said
         report.errors.update(_without_coupons(ctx))
@@ -78,7 +91,8 @@ def drain(
     client: Client,
     crm: str,
     report: Report,
-    sleep: Callable[[float], None] | None,
+    sleep: Callable[[float], object] | None,
+    stopping: threading.Event | None = None,
 ) -> None:
     """Delivers everything that is due in one CRM, and adds it to the report."""
     options = client.crm(crm)
@@ -86,7 +100,8 @@ def drain(
         return
     adapter = registry.CRMS[options.adapter]
     workers = min(WORKERS, adapter.rate.connections) if adapter.batch == 1 else 1
-    outbox = Outbox()
+    stopping = stopping or threading.Event()
+    outbox = Outbox(stopping=stopping)
     last = Round()
 
     def rounds(_: int) -> Round:
@@ -96,10 +111,10 @@ def drain(
             total.done += done.done
             total.failed += done.failed
             total.error = done.error or total.error
-            if not done.more:
+            if not done.more or stopping.is_set():
                 return total
 
-    while True:
+    while not stopping.is_set():
         with ThreadPoolExecutor(workers, crm) as pool:
             for last in pool.map(rounds, range(workers)):
                 report.delivered += last.done

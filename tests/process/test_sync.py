@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Ended, LateClock, Site, client, due_store
+from processes import Ended, LateClock, Site, client, due_store, until
 from sqlalchemy import MetaData, create_engine, select
 
 from connector.sandbox import Fault, Reply
@@ -154,3 +157,47 @@ def test_a_pass_promises_nothing_that_it_does_not_do(site: MakeSite, store: Any,
         assert sum(line.startswith("acme/shut: ") for line in ended.log) == 1, ended.log
         assert ended.log[-1] == "what failed was left as it is: the next pass tries it again"
         assert "tries again in" not in ended.err
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("number", "hangs"), [(signal.SIGINT, "contacts"), (signal.SIGTERM, "store")])
+def test_a_signal_ends_it_within_ten_seconds_also_while_somebody_hangs(
+    site: MakeSite, store: Any, crms: dict[str, Any], number: signal.Signals, hangs: str
+) -> None:
+    acme = site(client({"woo": store}, crms))
+    server = store.server if hangs == "store" else crms[hangs].server
+    hanging: list[str] = []
+
+    def hang(request: Any) -> Fault | None:
+        hanging.append(request.path)
+        return Fault(delay=40, reset=True)
+
+    server.fault = hang
+    process = acme.start("sync")
+    until(lambda: hanging, "it waits for an answer")
+    begun = time.monotonic()
+    process.popen.send_signal(number)
+    ended = process.end()
+    assert time.monotonic() - begun < 10
+    assert (ended.code, ended.out) == (128 + number, "")
+    (line,) = ended.log
+    assert line.startswith(f"{number.name}: stopping;")
+    server.fault = None
+    assert acme.run("sync").code == 0
+    assert sorted(effects(crms)) == sorted(SHOPPERS * 2), "and nothing twice"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_dry_run_that_is_stopped_leaves_no_copy_behind(
+    site: MakeSite, store: Any, crms: dict[str, Any], tmp_path: Path
+) -> None:
+    acme = site(client({"woo": store}, crms))
+    place = tmp_path / "copies"
+    place.mkdir()
+    store.server.fault = lambda _: Fault(delay=40, reset=True)
+    process = acme.start("sync", "--dry-run", extra_env={"TMPDIR": str(place)})
+    until(lambda: store.server.journal or any(place.iterdir()), "it is at work")
+    time.sleep(1)
+    process.popen.send_signal(signal.SIGINT)
+    assert process.end().code == 130
+    assert list(place.iterdir()) == []
