@@ -28,6 +28,7 @@ from connector.engine.ticking import Ticks
 
 STORES = table(tables.Store)
 DELIVERIES = table(tables.Delivery)
+CRMS = table(tables.Crm)
 POLLERS = 32
 DELIVERERS = 32
 REMOVE_EVERY = timedelta(seconds=15)
@@ -188,8 +189,11 @@ class Daemon:
                 .where(PENDING, DELIVERIES.c.next_at <= now)
                 .group_by(DELIVERIES.c.client, DELIVERIES.c.crm)
             )
-            due = connection.execute(query).all()
-        for client_id, crm, count in due:
+            due = {(client, crm): count for client, crm, count in connection.execute(query)}
+            waits_no_more = or_(CRMS.c.retry_at.is_(None), CRMS.c.retry_at <= now)
+            ill = select(CRMS.c.client, CRMS.c.id).where(CRMS.c.failures > 0, CRMS.c.gone.is_(False), waits_no_more)
+            asked = dict.fromkeys(connection.execute(ill), 0)
+        for (client_id, crm), count in (asked | due).items():
             client = self.ctx.clients.get(client_id)
             options = client.crm(crm) if client else None
             if client is None or options is None:

@@ -10,26 +10,27 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from connector import registry, tables
 from connector.db import is_out, table
+from connector.engine import crm_health
 from connector.engine.accounts import Accounts
 from connector.engine.context import Client, Context, log
 from connector.engine.coupons import provide
+from connector.engine.crm_health import Result
 from connector.engine.outbox import PENDING
 from connector.engine.owed import account_of
 from connector.engine.payload import Applied
 from connector.engine.prepare import Job, prepare_jobs
 from connector.engine.settle import settle
-from connector.errors import ConfigError, TransientError, WinbackError
+from connector.errors import TransientError, WinbackError
 from connector.model import Enrolment, Receipt, Withdrawal
 from connector.options import CrmOptions
 
-CRMS = table(tables.Crm)
 DELIVERIES = table(tables.Delivery)
 MARK_SENDING = (  # with what it may put on: the withdrawal must know it also where the answer is lost
     update(DELIVERIES)
@@ -44,8 +45,6 @@ MARK_SENDING = (  # with what it may put on: the withdrawal must know it also wh
 CLAIM = 10  # by one worker at once: few enough that a crash leaves few open questions
 TOGETHER = 100  # at most, for a CRM that takes many in one request: what is claimed is held in memory
 WORKERS = 4  # at most for one CRM account; its own limit on connections may be lower
-LONGEST_ACCOUNT_PAUSE = timedelta(minutes=15)
-CONFIG_PAUSE = timedelta(minutes=15)
 
 
 @dataclass
@@ -85,19 +84,15 @@ def recover(ctx: Context, outbox: Outbox | None = None) -> int:
 
 def work(ctx: Context, accounts: Accounts, outbox: Outbox, client: Client, crm_id: str) -> Round:
     """One round for one CRM: claim, act, settle. Never raises for the CRM's trouble."""
-    options = client.crm(crm_id)
-    if options is None or not _has_due(ctx, client.id, crm_id):
+    options, now = client.crm(crm_id), ctx.clock()
+    account = crm_health.health(ctx, client.id, crm_id)
+    if options is None or (account is not None and account.retry_at is not None and account.retry_at > now):
         return Round()
-    try:
-        adapter = accounts.crm(client, options)
-    except WinbackError as error:
-        return _account_failed(ctx, accounts, client.id, crm_id, error)
-    except Exception as error:
-        if is_out(error):  # our own database: not the CRM's trouble
-            raise
-        log.exception("CRM %s: unexpected error while opening it", crm_id)
-        unexpected = TransientError(f"unexpected {type(error).__name__} while opening {crm_id}; see the log")
-        return _account_failed(ctx, accounts, client.id, crm_id, unexpected)
+    if not _has_due(ctx, client.id, crm_id, now):
+        return _look_again(ctx, accounts, outbox, client, options) if account and account.failures else Round()
+    adapter = _open(ctx, accounts, client, options)
+    if isinstance(adapter, Round):
+        return adapter
     size = max(CLAIM, min(adapter.batch, TOGETHER))
     with outbox.lock:  # two workers of one account must not choose the same shoppers
         jobs, claimed = _claim(ctx, outbox, client, options, size)
@@ -120,12 +115,42 @@ def work(ctx: Context, accounts: Accounts, outbox: Outbox, client: Client, crm_i
     return _account_after(ctx, accounts, client.id, crm_id, results, claimed)
 
 
-def _has_due(ctx: Context, client: str, crm: str) -> bool:
-    now = ctx.clock()
+def _open(ctx: Context, accounts: Accounts, client: Client, options: CrmOptions) -> registry.Crm | Round:
+    """The CRM's adapter, or the round that ends because it cannot be opened."""
+    try:
+        return accounts.crm(client, options)
+    except WinbackError as error:
+        trouble = error
+    except Exception as error:
+        if is_out(error):  # our own database: not the CRM's trouble
+            raise
+        log.exception("CRM %s: unexpected error while opening it", options.id)
+        trouble = TransientError(f"unexpected {type(error).__name__} while opening {options.id}; see the log")
+    crm_health.failed(ctx, accounts, client.id, options.id, trouble)
+    return Round(error=str(trouble))
+
+
+def _look_again(ctx: Context, accounts: Accounts, outbox: Outbox, client: Client, options: CrmOptions) -> Round:
+    """Asks an account in trouble that nothing is due for: else it would be called ill for as long as nothing is."""
+    mark = (client.id, options.id, "")
+    with outbox.lock:
+        if mark in outbox.busy:
+            return Round()
+        outbox.busy.add(mark)
+    try:
+        accounts.close("crm", client.id, options.id)
+        opened = _open(ctx, accounts, client, options)
+        if isinstance(opened, Round):
+            return opened
+        crm_health.is_well(ctx, client.id, options.id)
+        return Round()
+    finally:
+        with outbox.lock:
+            outbox.busy.discard(mark)
+
+
+def _has_due(ctx: Context, client: str, crm: str, now: datetime) -> bool:
     with ctx.db.read() as connection:
-        waits = connection.execute(select(CRMS.c.retry_at).where(CRMS.c.client == client, CRMS.c.id == crm)).scalar()
-        if waits is not None and waits > now:
-            return False
         return connection.execute(_due(client, crm, now).limit(1)).first() is not None
 
 
@@ -197,9 +222,6 @@ def _give_back(ctx: Context, jobs: Sequence[Job]) -> None:
         )
 
 
-Result = tuple[Job, "Receipt | WinbackError | None"]
-
-
 def _act(ctx: Context, adapter: registry.Crm, jobs: Sequence[Job]) -> list[Result]:
     """Carries out the jobs. A shopper who bought since the claim is left alone."""
     results: list[Result] = []
@@ -266,48 +288,14 @@ def _unexpected(error: Exception) -> TransientError:
     return TransientError(f"unexpected {type(error).__name__}; see the log")
 
 
-def _account_failed(ctx: Context, accounts: Accounts, client: str, crm: str, error: WinbackError) -> Round:
-    """The account itself cannot be used: its deliveries wait, untouched."""
-    here = (CRMS.c.client == client, CRMS.c.id == crm)
-    now = ctx.clock()
-    with ctx.db.write() as connection:
-        row = connection.execute(select(CRMS).where(*here)).one()
-        paused = isinstance(error, ConfigError)
-        asked = error.retry_after if isinstance(error, TransientError) else None
-        growing = timedelta(seconds=2 ** min(row.failures + 1, 10))
-        wait = CONFIG_PAUSE if paused else max(timedelta(seconds=asked or 0), min(growing, LONGEST_ACCOUNT_PAUSE))
-        values = {"failures": row.failures + 1, "error": str(error), "paused": paused, "retry_at": now + wait}
-        connection.execute(update(CRMS).where(*here).values(**values))
-    if paused:
-        accounts.close("crm", client, crm)
-    if str(error) != row.error:
-        if paused:
-            ctx.alert(f"{client}/{crm}", str(error))
-        else:
-            ctx.trouble(f"{client}/{crm}", str(error), wait)
-    return Round(error=str(error))
-
-
 def _account_after(
     ctx: Context, accounts: Accounts, client: str, crm: str, results: Sequence[Result], claimed: int
 ) -> Round:
-    """After a round: a whole round in trouble is the account's trouble; any success is its recovery."""
-    failures = [result for _, result in results if isinstance(result, (ConfigError, TransientError))]
-    errors = [error for error in failures if not (isinstance(error, TransientError) and error.alone)]
-    fine = sum(isinstance(result, Receipt) for _, result in results)
-    config = next((error for error in errors if isinstance(error, ConfigError)), None)
-    asked = next((error for error in errors if isinstance(error, TransientError) and error.retry_after), None)
     for job, result in results:
         outcome = str(result.outcome) if isinstance(result, Receipt) else type(result).__name__
         ctx.numbers.delivered(client, crm, job.kind, outcome)
-    if config or asked or (errors and not fine):
-        return _account_failed(ctx, accounts, client, crm, config or asked or errors[0])
-    if errors:
-        share = f"{len(errors)} of {len(results)} deliveries"
-        ctx.trouble(f"{client}/{crm}", f"{str(errors[0]).rstrip('.')} ({share})", None)
-    if fine:
-        with ctx.db.write() as connection:
-            here = (CRMS.c.client == client, CRMS.c.id == crm, CRMS.c.failures > 0)
-            connection.execute(update(CRMS).where(*here).values(failures=0, error="", paused=False, retry_at=None))
-    waiting = len(failures) - len(errors)
+    errors, waiting = crm_health.troubles(results)
+    if trouble := crm_health.judge(ctx, accounts, client, crm, results):
+        return Round(error=trouble)
+    fine = sum(isinstance(result, Receipt) for _, result in results)
     return Round(claimed, fine, len(results) - fine - waiting, str(errors[0]) if errors else "", more=True)

@@ -37,6 +37,7 @@ class Acme:
 
     def __init__(self, nursery: Nursery, folder: Path, database_url: str, *, told: bool = False) -> None:
         self._nursery, self._ahead = nursery, timedelta(0)
+        self.wrong = timedelta(0)  # by which the program's clock is ahead of all others
         self.folder, self.url = folder, database_url
         self.crms: dict[str, Any] = {
             "contacts": activecampaign.serve(clock=self.now),
@@ -75,7 +76,8 @@ class Acme:
     def start(self, *arguments: str, die_at: Point | None = None) -> Child:
         """`winback ARGUMENTS`, in the background."""
         env = {"PATH": os.environ["PATH"], "COLUMNS": "200"}
-        return self._nursery.start(self.folder, *arguments, env=env, die_at=die_at, ahead=self._ahead.total_seconds())
+        ahead = self._ahead + self.wrong
+        return self._nursery.start(self.folder, *arguments, env=env, die_at=die_at, ahead=ahead.total_seconds())
 
     def run(self, *arguments: str, die_at: Point | None = None) -> Child:
         """`winback ARGUMENTS -c FILE`, to its end."""

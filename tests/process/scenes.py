@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -100,6 +101,12 @@ def _a_week_later(acme: Acme) -> None:
     for email in (NINA, KURT):
         acme.woo.abandon(email)
     acme.pass_by(minutes=45)
+
+
+def _set_back(acme: Acme) -> None:
+    acme.wrong = timedelta(hours=3)
+    acme.well("sync")
+    acme.wrong = timedelta(0)
 
 
 def _ninety_days_later(acme: Acme) -> None:
@@ -263,7 +270,7 @@ SCENES = {
         _the_next_day,
         commits=(
             *("intake.store_checkouts", "deliver._claim", "coupons._reserve", "coupons._made"),
-            *("settle.settle", "deliver._account_after", "coupon_removal.due_removals"),
+            *("settle.settle", "crm_health.is_well", "coupon_removal.due_removals"),
         ),
         requests=(
             *("coupons._have", "deliver._many"),
@@ -283,6 +290,7 @@ SCENES = {
         _unused_coupon, commits=("coupon_removal._remove",), requests=("coupon_removal._remove",)
     ),
     "a week later": Scene(_a_week_later, commits=("settle.settle",), requests=("deliver._one enrol journey",)),
+    "a clock that was set back": Scene(_set_back, commits=("clocks.notice",)),
     "ninety days later": Scene(
         _ninety_days_later,
         commits=(
@@ -303,7 +311,7 @@ SCENES = {
         requests=("deliver._one withdraw journey",),
     ),
     "a CRM that is gone": Scene(_without_the_crm, commits=("retention.end_unreachable",)),
-    "CRMs that are out": Scene(_crms_are_out, commits=("deliver._account_failed",)),
+    "CRMs that are out": Scene(_crms_are_out, commits=("crm_health.failed",)),
     "no coupons now": Scene(_store_makes_no_coupon, commits=("coupons._wait",)),
     "a used coupon": Scene(_used_coupon, commits=("coupons._refused",)),
     "an odd order": Scene(_odd_order, commits=("notes.note",)),
