@@ -56,12 +56,36 @@ def leads(
     order = [CHECKOUTS.c.activity_at.desc(), CHECKOUTS.c.id]
     query = query.order_by(*([CHECKOUTS.c.by_link] if own_first else []), *order)
     found: list[dict[str, Any]] = []
+    now = ctx.clock()
     with ctx.db.read() as connection:
+        troubled = _troubled(connection, client.id)
         for rows in connection.execute(query.execution_options(yield_per=BATCH)).partitions():
             shoppers = {row.shopper for row in rows}
             made, steps = _leads(connection, client.id, shoppers), _steps(connection, client.id, shoppers)
-            found += [_lead(client, row, made.get((row.store, row.id)), steps[row.store, row.id]) for row in rows]
+            for row in rows:
+                theirs = steps[row.store, row.id]
+                waits = {step.id: why for step in theirs if (why := _hindrance(client, troubled, step, now))}
+                found.append(_lead(client, row, made.get((row.store, row.id)), theirs, waits))
     return found
+
+
+def _troubled(connection: Connection, client: str) -> dict[str, str]:
+    """What is wrong with the client's CRMs, by their ids."""
+    query = select(CRMS.c.id, CRMS.c.error).where(CRMS.c.client == client, CRMS.c.failures > 0)
+    return {row.id: row.error for row in connection.execute(query)}
+
+
+def _hindrance(client: Client, troubled: Mapping[str, str], step: Row[Any], now: datetime) -> str:
+    """Why a step that is due cannot go out: for what its CRM is, not for the shopper."""
+    if step.state != "pending" or step.due_at > now:
+        return ""
+    if client.crm(step.crm) is None:
+        return _left(step.crm)
+    return f"{step.crm}: {troubled[step.crm]}" if step.crm in troubled else ""
+
+
+def _left(crm: str) -> str:
+    return f"paused: {crm} is not in the configuration any more"
 
 
 def _leads(connection: Connection, client: str, shoppers: set[str]) -> dict[tuple[str, str], Row[Any]]:
@@ -78,15 +102,18 @@ def _steps(connection: Connection, client: str, shoppers: set[str]) -> dict[tupl
     return steps
 
 
-def _lead(client: Client, row: Row[Any], lead: Row[Any] | None, steps: Sequence[Row[Any]]) -> dict[str, Any]:
+def _lead(
+    client: Client, row: Row[Any], lead: Row[Any] | None, steps: Sequence[Row[Any]], waits: Mapping[int, str]
+) -> dict[str, Any]:
     url = read_payload(row.payload).url if row.payload else None
+    hindered = next(iter(waits.values()), "") if row.state == State.WAITING else ""
     return {
         "client": row.client,
         "store": row.store,
         "email": row.email,
         "state": row.state,
-        "reason": row.reason,
-        "rule": row.rule,
+        "reason": hindered or row.reason,
+        "rule": "" if hindered else row.rule,
         "created_at": _time(lead.created_at if lead else row.triggered_at),
         "abandoned_at": _time(abandoned_at(row.activity_at, client.policy)),
         "updated_at": _time(row.updated_at),
@@ -103,7 +130,7 @@ def _lead(client: Client, row: Row[Any], lead: Row[Any] | None, steps: Sequence[
                 "due_at": _time(step.due_at),
                 "done_at": _time(step.done_at),
                 "attempts": step.attempts,
-                "error": step.error or (step.detail if step.state not in ("done", "pending") else ""),
+                "error": step.error or waits.get(step.id, step.detail if step.state not in ("done", "pending") else ""),
             }
             for step in steps
         ],
@@ -161,8 +188,7 @@ def deliveries(
         query = query.where(DELIVERIES.c.state.not_in(("done", "cancelled")))
     with ctx.db.read() as connection:
         rows = connection.execute(query.order_by(DELIVERIES.c.next_at, DELIVERIES.c.id)).all()
-        unwell = select(CRMS.c.id, CRMS.c.error).where(CRMS.c.client == client.id, CRMS.c.failures > 0)
-        troubled = {row.id: row.error for row in connection.execute(unwell)}
+        troubled = _troubled(connection, client.id)
     return [
         {
             "id": row.id,
@@ -209,7 +235,7 @@ def _remedy(client: Client, row: Mapping[str, Any]) -> str:
 
 def _reason(client: Client, row: Row[Any]) -> str:
     if row.state == "pending" and client.crm(row.crm) is None:
-        return f"paused: {row.crm} is not in the configuration any more"
+        return _left(row.crm)
     return str(row.error or row.detail)
 
 
