@@ -13,6 +13,11 @@ from connector.sandbox import Fault, Reply
 EVE = "eve@example.com"
 
 
+def erases_at_once(owner: Owner) -> None:
+    """The CRM is one that takes in at once what it is sent, so that it need not be waited for."""
+    owner.write(crms=[{"id": "mail", **owner.activecampaign.options(), "tags": ["abandoned-cart"]}])
+
+
 def stored(owner: Owner) -> bytes:
     """Everything in the files of the database."""
     return b"".join(file.read_bytes() for file in (owner.folder / "data").glob("winback.db*"))
@@ -43,6 +48,7 @@ def test_forget_says_where_an_address_is_kept_for_a_crm_that_left(owner: Owner) 
 
 
 def test_nothing_is_left_in_the_files_once_the_crm_was_told(owner: Owner) -> None:
+    erases_at_once(owner)
     owner.leave(EVE)
     owner.winback("sync")
     owner.winback("forget", EVE, "--crms")
@@ -104,13 +110,14 @@ def test_a_purchase_is_r7(owner: Owner) -> None:
 
 
 def test_an_erasure_that_a_crm_refuses_stays_to_be_seen(owner: Owner) -> None:
+    erases_at_once(owner)
     owner.leave(EVE)
     owner.winback("sync")
     owner.winback("forget", EVE, "--crms")
-    owner.klaviyo.server.fault = lambda _: Fault(Reply(500, {}))
+    owner.activecampaign.server.fault = lambda _: Fault(Reply(500, {}))
     owner.winback("sync")
     assert EVE.encode() in stored(owner)
-    owner.klaviyo.server.fault = None
+    owner.activecampaign.server.fault = None
     owner.winback("sync")
     assert EVE.encode() not in stored(owner)
 
