@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from connector import tables
 from connector.db import table
@@ -20,6 +20,7 @@ STORES = table(tables.Store)
 # A store that cannot be read says no time either, and by a wrong clock of ours its certificate is none: after this
 # long our own clock counts again, because what was promised to be deleted has to be.
 PATIENCE = timedelta(days=7)
+LATELY = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,13 @@ def present(connection: Connection, client: str, now: datetime) -> Present:
     heard = [_heard(row, now) for row in rows if not row.gone] or [_heard(row, now) for row in rows] or [now]
     stores = min(heard)
     return Present(stores, min(stores, now))
+
+
+def heard_lately(connection: Connection, now: datetime) -> bool:
+    """Whether the stores' word is fresh enough to go by; one that was given up is not waited for."""
+    silent = (STORES.c.gone.is_(False), STORES.c.polled_at < now - LATELY)
+    waited_for = or_(STORES.c.failing_since.is_(None), STORES.c.failing_since >= now - PATIENCE)
+    return connection.execute(select(STORES.c.id).where(*silent, waited_for).limit(1)).first() is None
 
 
 def _heard(row: Row[Any], now: datetime) -> datetime:

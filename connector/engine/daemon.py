@@ -14,6 +14,7 @@ from connector import registry, tables
 from connector.db import is_out, table, words_of
 from connector.engine import clocks
 from connector.engine.accounts import Accounts
+from connector.engine.ages import heard_lately
 from connector.engine.context import Client, Context, log
 from connector.engine.coupon_removal import due_removals, remove_coupons
 from connector.engine.decide import decide_client
@@ -64,6 +65,7 @@ class Daemon:
         self._seen: datetime | None = None  # what the clock showed at the last turn
         self._removed_at: datetime | None = None
         self._purged_at: datetime | None = None
+        self._unheard = False  # the stores had not said lately how late it is
         self._told: set[str] = set()  # the CRMs that are gone and owed something, as was alerted
         self._standby = False  # the lock was lost, and another process has it
         self._database_out = False
@@ -236,9 +238,14 @@ class Daemon:
 
     def _keep_house(self) -> None:
         now = self.ctx.clock()
-        if self._purged_at is not None and now - self._purged_at < PURGE_EVERY:
+        is_time = self._purged_at is None or now - self._purged_at >= PURGE_EVERY
+        if not (is_time or self._unheard):
             return
-        self._purged_at = now
+        with self.ctx.db.read() as connection:
+            heard = heard_lately(connection, now)
+        if not (is_time or heard):
+            return
+        self._purged_at, self._unheard = now, not heard  # after a long time off, ages are known when stores were read
         keep_times(self.ctx, now)
         self.ctx.db.compact()
         tell(self.ctx, self._told)
