@@ -35,3 +35,13 @@ class Clock:
             raise ValueError("a clock needs an aware time")
         with self._lock:
             self._now = now.astimezone(UTC)
+
+
+class Machine:
+    """The machine's clock: the true time, which the stores have, and by how much it is wrong."""
+
+    def __init__(self, true: Clock) -> None:
+        self.true, self.ahead = true, timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self.true() + self.ahead

@@ -63,13 +63,7 @@ def troubles(results: Sequence[Result]) -> tuple[list[ConfigError | TransientErr
     return errors, len(failures) - len(errors)
 
 
-def judge(
-    ctx: Context,
-    accounts: Accounts,
-    client: str,
-    crm: str,
-    results: Sequence[tuple[Job, Receipt | WinbackError | None]],
-) -> str:
+def judge(ctx: Context, accounts: Accounts, client: str, crm: str, results: Sequence[Result]) -> str:
     """After a round: a whole round in trouble is the account's trouble, which is returned; any answer is its recovery.
 
     A refusal is one too: of that shopper, by an account that works.

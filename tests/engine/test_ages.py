@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from clock import Clock
+from clock import Clock, Machine
 from sqlalchemy import func, select
 from world import World
 
@@ -21,16 +21,6 @@ from connector.sandbox import Fault, Reply
 
 ANN = "ann@example.com"
 KEPT = (tables.Lead, tables.Checkout, tables.Order, tables.Event, tables.Delivery, tables.Window)
-
-
-class Machine:
-    """The machine's clock: the true time, which the stores have, and by how much it is wrong."""
-
-    def __init__(self, true: Clock) -> None:
-        self.true, self.ahead = true, timedelta(0)
-
-    def __call__(self) -> datetime:
-        return self.true() + self.ahead
 
 
 @pytest.fixture
@@ -115,3 +105,14 @@ def test_nor_does_one_that_has_left(acme: World, machine: Machine) -> None:
     acme.restart(stores=[acme.config["stores"][1]])
     acme.after(days=91)
     assert kept(acme)[0] == 0
+
+
+def test_after_a_long_time_off_a_daemon_lets_go_as_soon_as_the_stores_were_read(acme: World) -> None:
+    acme.clock.advance(timedelta(days=95))
+    daemon = Daemon(acme.ctx, tick=0.05)
+    daemon.start()
+    end = time.monotonic() + 20
+    while acme.states(ANN) != [("expired", "R8")] and time.monotonic() < end:
+        time.sleep(0.05)
+    daemon.stop()
+    assert acme.states(ANN) == [("expired", "R8")]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clock import Clock
+from clock import Clock, Machine
 from sqlalchemy import select
 from world import World
 
@@ -22,16 +22,6 @@ from connector.sandbox import Fault, Reply, Request
 ANN, BOB = "ann@example.com", "bob@example.com"
 STORES, CRMS = table(tables.Store), table(tables.Crm)
 SAID = "the clock of this machine was set back"
-
-
-class Machine:
-    """The machine's clock: the true time, which the stores have, and by how much it is wrong."""
-
-    def __init__(self, true: Clock) -> None:
-        self.true, self.ahead = true, timedelta(0)
-
-    def __call__(self) -> datetime:
-        return self.true() + self.ahead
 
 
 @pytest.fixture
